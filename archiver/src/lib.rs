@@ -1,0 +1,1 @@
+//! Cuts, packs and ships segments of a ledger into a vault.

@@ -1,0 +1,1 @@
+//! The engine of Indelible: sequencer, store, signers, recovery and reads.

@@ -1,0 +1,2 @@
+//! The indelible program.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The auditor's program.
+fn main() {}

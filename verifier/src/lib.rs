@@ -1,0 +1,1 @@
+//! Replays a ledger from files and public keys alone.
