@@ -1,0 +1,609 @@
+//! The configuration: one TOML file, overridden by `INDELIBLE_<SECTION>_<KEY>` in the environment.
+//!
+//! [`KEYS`] is the only list of what can be set. Reading the file, reading the environment, the
+//! explained example file and the answer to a misspelled key all come from it, so they cannot drift
+//! apart. An unknown key is an error: a limit that was meant and misspelled would otherwise be a limit
+//! that is not there.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indelible_core::name::ServerName;
+use toml::{Table, Value};
+
+mod nearest;
+
+pub use nearest::nearest;
+
+/// Prefix of the environment variables that override the file.
+pub const ENV_PREFIX: &str = "INDELIBLE_";
+
+/// Address that is listened on unless another is configured. Loopback only, as there is no TLS.
+pub const ADDRESS_DEFAULT: &str = "127.0.0.1:7412";
+
+/// Everything that can be set. Build it with [`Config::load`] or change fields of the default.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where connections are accepted.
+    pub listen: Listen,
+    /// The folder that holds everything the server must keep.
+    pub data_dir: PathBuf,
+    /// The server's name in origins and key names; `None` takes the one of the first start.
+    pub server_name: Option<ServerName>,
+    /// What one client, one request or one connection may use.
+    pub limits: Limits,
+    /// Archiving from inside the server.
+    pub archive: Archive,
+    /// What is logged and how.
+    pub log: Log,
+}
+
+/// Section `listen`.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// Address and port. Port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// Whether an address that other machines can reach may be used although there is no TLS.
+    pub allow_remote: bool,
+    /// Whether `/metrics` answers without a token.
+    pub metrics_public: bool,
+}
+
+/// Section `limits`.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections open at the same time.
+    pub connections_max: usize,
+    /// Requests in flight on one HTTP/2 connection.
+    pub streams_per_connection_max: u32,
+    /// Bytes of a request's head.
+    pub header_bytes_max: usize,
+    /// Header fields of a request.
+    pub headers_max: usize,
+    /// Bytes of a body that is read as a whole (JSON). NDJSON has no total limit.
+    pub body_bytes_max: usize,
+    /// Events in one JSON array.
+    pub batch_events_max: usize,
+    /// Time to send a request's head.
+    pub header_timeout: Duration,
+    /// Time that a connection may stay open without a request.
+    pub idle_timeout: Duration,
+    /// Time without a byte of a body, or of a begun NDJSON line, after which the client is cut off.
+    pub body_stall_timeout: Duration,
+    /// Bytes a second that a JSON body must keep up on average.
+    pub body_rate_min: u64,
+    /// Time without progress after which a client that takes no answer is cut off.
+    pub write_stall_timeout: Duration,
+    /// Time that an NDJSON request may be silent between lines.
+    pub stream_idle_timeout: Duration,
+    /// Time that running requests have to finish when the server stops.
+    pub drain_timeout: Duration,
+    /// Bytes of NDJSON results that are set aside on disk for one client that does not read.
+    pub spool_bytes_max: u64,
+    /// Reads that may use the store at the same time.
+    pub reads_max: usize,
+    /// Exports that may run at the same time.
+    pub exports_max: usize,
+    /// Event streams (SSE) that may be open at the same time.
+    pub streams_max: usize,
+    /// Events on one page of a listing.
+    pub page_events_max: usize,
+    /// Events waiting for the sequencer.
+    pub queue_events_max: usize,
+    /// Bytes of events waiting for the sequencer.
+    pub queue_bytes_max: usize,
+}
+
+/// Section `archive`.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    /// Folders in which vaults may be written on a client's request.
+    pub dirs: Vec<PathBuf>,
+    /// The vault of the schedule; `None` archives on request only.
+    pub vault: Option<PathBuf>,
+    /// Time between two runs of the schedule; `None` archives on request only.
+    pub schedule: Option<Duration>,
+}
+
+/// Section `log`.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// A filter such as `info` or `indelible_server=debug,info`.
+    pub level: String,
+    /// One JSON object a line instead of text.
+    pub json: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: Listen {
+                address: SocketAddr::from(([127, 0, 0, 1], 7412)),
+                allow_remote: false,
+                metrics_public: false,
+            },
+            data_dir: PathBuf::from("indelible-data"),
+            server_name: None,
+            limits: Limits::default(),
+            archive: Archive { dirs: Vec::new(), vault: None, schedule: None },
+            log: Log { level: "info".into(), json: false },
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 4096,
+            streams_per_connection_max: 128,
+            header_bytes_max: 32 << 10,
+            headers_max: 64,
+            body_bytes_max: 32 << 20,
+            batch_events_max: 10_000,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            body_stall_timeout: Duration::from_secs(20),
+            body_rate_min: 1024,
+            write_stall_timeout: Duration::from_secs(30),
+            stream_idle_timeout: Duration::from_secs(300),
+            drain_timeout: Duration::from_secs(30),
+            spool_bytes_max: 8 << 30,
+            reads_max: 32,
+            exports_max: 4,
+            streams_max: 1024,
+            page_events_max: 1000,
+            queue_events_max: 65_536,
+            queue_bytes_max: 128 << 20,
+        }
+    }
+}
+
+/// Why a configuration was refused. Each text names the place and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{place} is not TOML: {reason}")]
+    Syntax {
+        /// The file.
+        place: String,
+        /// Line, column and reason.
+        reason: String,
+    },
+    /// A key that does not exist.
+    #[error("{place}: unknown key `{key}`{}", suggest(.nearest))]
+    UnknownKey {
+        /// The file or variable.
+        place: String,
+        /// What stood there.
+        key: String,
+        /// The key that was probably meant.
+        nearest: Option<&'static str>,
+    },
+    /// A value that its key cannot take.
+    #[error("{place}: `{key}` {reason}")]
+    Value {
+        /// The file or variable.
+        place: String,
+        /// The key.
+        key: &'static str,
+        /// What it must be.
+        reason: String,
+    },
+    /// An address that others can reach, without leave.
+    #[error(
+        "refusing to listen on {0}: other machines can reach it and this server speaks no TLS, so tokens \
+         and events would cross the network in the clear. Listen on 127.0.0.1 behind a TLS proxy, or set \
+         `listen.allow_remote = true` (or --allow-remote) if the network itself is trusted"
+    )]
+    Remote(SocketAddr),
+}
+
+fn suggest(nearest: &Option<&'static str>) -> String {
+    nearest.map_or_else(String::new, |key| format!("; did you mean `{key}`?"))
+}
+
+type Set = fn(&mut Config, &Value) -> Result<(), String>;
+
+/// One key of the configuration.
+pub struct Key {
+    /// `section.key`.
+    pub path: &'static str,
+    /// What it does, with units; one line.
+    pub doc: &'static str,
+    /// The default as TOML; empty where there is none.
+    pub default: &'static str,
+    set: Set,
+}
+
+impl Key {
+    /// The environment variable that overrides this key: `INDELIBLE_LISTEN_ADDRESS`.
+    #[must_use]
+    pub fn env_name(&self) -> String {
+        format!("{ENV_PREFIX}{}", self.path.replace('.', "_").to_uppercase())
+    }
+}
+
+fn text(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| "must be a text in quotes".to_owned())
+}
+
+fn flag(value: &Value) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| "must be true or false".to_owned())
+}
+
+fn integer(value: &Value, min: u64, max: u64) -> Result<u64, String> {
+    value
+        .as_integer()
+        .and_then(|number| u64::try_from(number).ok())
+        .filter(|number| (min..=max).contains(number))
+        .ok_or_else(|| format!("must be an integer from {min} to {max}"))
+}
+
+fn size(value: &Value, min: u64, max: u64) -> Result<usize, String> {
+    usize::try_from(integer(value, min, max)?)
+        .map_err(|_| "is too large for this machine".to_owned())
+}
+
+fn seconds(value: &Value) -> Result<Duration, String> {
+    integer(value, 1, 86_400).map(Duration::from_secs)
+}
+
+fn paths(value: &Value) -> Result<Vec<PathBuf>, String> {
+    let list = value.as_array().ok_or_else(|| "must be a list of folders".to_owned())?;
+    list.iter().map(|item| text(item).map(PathBuf::from)).collect()
+}
+
+fn optional_path(value: &Value) -> Result<Option<PathBuf>, String> {
+    text(value).map(|text| (!text.is_empty()).then(|| PathBuf::from(text)))
+}
+
+/// Every key there is.
+pub const KEYS: &[Key] = &[
+    Key {
+        path: "listen.address",
+        doc: "Address and port. Anything but loopback needs listen.allow_remote, as there is no TLS.",
+        default: "\"127.0.0.1:7412\"",
+        set: |config, value| {
+            config.listen.address = text(value)?
+                .parse()
+                .map_err(|_| "must be an address with a port, such as 127.0.0.1:7412".to_owned())?;
+            Ok(())
+        },
+    },
+    Key {
+        path: "listen.allow_remote",
+        doc: "Allow an address that other machines can reach. Tokens then cross the network in the clear.",
+        default: "false",
+        set: |config, value| flag(value).map(|v| config.listen.allow_remote = v),
+    },
+    Key {
+        path: "listen.metrics_public",
+        doc: "Answer /metrics without a token. It names the ledgers.",
+        default: "false",
+        set: |config, value| flag(value).map(|v| config.listen.metrics_public = v),
+    },
+    Key {
+        path: "data.dir",
+        doc: "The folder that holds database, signing key and tokens. Created on the first start.",
+        default: "\"indelible-data\"",
+        set: |config, value| text(value).map(|v| config.data_dir = PathBuf::from(v)),
+    },
+    Key {
+        path: "server.name",
+        doc: "The server's name in every checkpoint and key, such as ledger.example.com. Fixed by the first start (default then: localhost).",
+        default: "",
+        set: |config, value| {
+            let name =
+                ServerName::new(text(value)?).map_err(|error| format!("is refused: {error}"))?;
+            config.server_name = Some(name);
+            Ok(())
+        },
+    },
+    Key {
+        path: "limits.connections_max",
+        doc: "Connections open at the same time; one more is answered 503.",
+        default: "4096",
+        set: |config, value| size(value, 1, 1 << 20).map(|v| config.limits.connections_max = v),
+    },
+    Key {
+        path: "limits.streams_per_connection_max",
+        doc: "Requests in flight on one HTTP/2 connection.",
+        default: "128",
+        set: |config, value| {
+            config.limits.streams_per_connection_max =
+                u32::try_from(integer(value, 1, 65_536)?).unwrap_or(u32::MAX);
+            Ok(())
+        },
+    },
+    Key {
+        path: "limits.header_bytes_max",
+        doc: "Bytes of a request's head.",
+        default: "32768",
+        set: |config, value| size(value, 8192, 1 << 20).map(|v| config.limits.header_bytes_max = v),
+    },
+    Key {
+        path: "limits.headers_max",
+        doc: "Header fields of a request.",
+        default: "64",
+        set: |config, value| size(value, 16, 1024).map(|v| config.limits.headers_max = v),
+    },
+    Key {
+        path: "limits.body_bytes_max",
+        doc: "Bytes of a JSON body. NDJSON has no total limit, only one for a line.",
+        default: "33554432",
+        set: |config, value| size(value, 1024, 1 << 30).map(|v| config.limits.body_bytes_max = v),
+    },
+    Key {
+        path: "limits.batch_events_max",
+        doc: "Events in one JSON array.",
+        default: "10000",
+        set: |config, value| size(value, 1, 1 << 20).map(|v| config.limits.batch_events_max = v),
+    },
+    Key {
+        path: "limits.header_timeout_seconds",
+        doc: "Time to send a request's head.",
+        default: "10",
+        set: |config, value| seconds(value).map(|v| config.limits.header_timeout = v),
+    },
+    Key {
+        path: "limits.idle_timeout_seconds",
+        doc: "Time that a connection may stay open without a request.",
+        default: "75",
+        set: |config, value| seconds(value).map(|v| config.limits.idle_timeout = v),
+    },
+    Key {
+        path: "limits.body_stall_timeout_seconds",
+        doc: "Time without a byte of a body, or of a begun NDJSON line, after which a client is cut off.",
+        default: "20",
+        set: |config, value| seconds(value).map(|v| config.limits.body_stall_timeout = v),
+    },
+    Key {
+        path: "limits.body_rate_min",
+        doc: "Bytes a second that a JSON body must keep up on average.",
+        default: "1024",
+        set: |config, value| integer(value, 1, 1 << 30).map(|v| config.limits.body_rate_min = v),
+    },
+    Key {
+        path: "limits.write_stall_timeout_seconds",
+        doc: "Time without progress after which a client that takes no answer is cut off.",
+        default: "30",
+        set: |config, value| seconds(value).map(|v| config.limits.write_stall_timeout = v),
+    },
+    Key {
+        path: "limits.stream_idle_timeout_seconds",
+        doc: "Time that an NDJSON request may be silent between lines.",
+        default: "300",
+        set: |config, value| seconds(value).map(|v| config.limits.stream_idle_timeout = v),
+    },
+    Key {
+        path: "limits.drain_timeout_seconds",
+        doc: "Time that running requests have to finish when the server stops.",
+        default: "30",
+        set: |config, value| seconds(value).map(|v| config.limits.drain_timeout = v),
+    },
+    Key {
+        path: "limits.spool_bytes_max",
+        doc: "Bytes of NDJSON results set aside on disk for one client that sends without reading; 8 GiB are about 30 million results.",
+        default: "8589934592",
+        set: |config, value| {
+            integer(value, 1 << 20, 1 << 50).map(|v| config.limits.spool_bytes_max = v)
+        },
+    },
+    Key {
+        path: "limits.reads_max",
+        doc: "Reads that may use the store at the same time; others wait.",
+        default: "32",
+        set: |config, value| size(value, 1, 512).map(|v| config.limits.reads_max = v),
+    },
+    Key {
+        path: "limits.exports_max",
+        doc: "Exports and NDJSON listings that may run at the same time; one more is answered 503.",
+        default: "4",
+        set: |config, value| size(value, 1, 256).map(|v| config.limits.exports_max = v),
+    },
+    Key {
+        path: "limits.streams_max",
+        doc: "Event streams (SSE) that may be open at the same time; one more is answered 503.",
+        default: "1024",
+        set: |config, value| size(value, 1, 1 << 20).map(|v| config.limits.streams_max = v),
+    },
+    Key {
+        path: "limits.page_events_max",
+        doc: "Events on one page of a listing.",
+        default: "1000",
+        set: |config, value| size(value, 1, 100_000).map(|v| config.limits.page_events_max = v),
+    },
+    Key {
+        path: "limits.queue_events_max",
+        doc: "Events that may wait for the sequencer before clients are told to come back later.",
+        default: "65536",
+        set: |config, value| size(value, 1, 1 << 24).map(|v| config.limits.queue_events_max = v),
+    },
+    Key {
+        path: "limits.queue_bytes_max",
+        doc: "Bytes of events that may wait for the sequencer.",
+        default: "134217728",
+        set: |config, value| {
+            size(value, 2 << 20, 1 << 36).map(|v| config.limits.queue_bytes_max = v)
+        },
+    },
+    Key {
+        path: "archive.dirs",
+        doc: "Folders in which an archive request may write its vault; empty refuses such requests.",
+        default: "[]",
+        set: |config, value| paths(value).map(|v| config.archive.dirs = v),
+    },
+    Key {
+        path: "archive.vault",
+        doc: "The vault that the schedule writes to.",
+        default: "\"\"",
+        set: |config, value| optional_path(value).map(|v| config.archive.vault = v),
+    },
+    Key {
+        path: "archive.schedule_seconds",
+        doc: "Time between two runs of the schedule; 0 archives on request only.",
+        default: "0",
+        set: |config, value| {
+            let every = integer(value, 0, 31 * 86_400)?;
+            config.archive.schedule = (every > 0).then(|| Duration::from_secs(every));
+            Ok(())
+        },
+    },
+    Key {
+        path: "log.level",
+        doc: "error, warn, info, debug or trace, also for parts: \"indelible_server=debug,info\".",
+        default: "\"info\"",
+        set: |config, value| text(value).map(|v| config.log.level = v.to_owned()),
+    },
+    Key {
+        path: "log.format",
+        doc: "text, or json for one object a line. Both go to stderr.",
+        default: "\"text\"",
+        set: |config, value| match text(value)? {
+            "text" => {
+                config.log.json = false;
+                Ok(())
+            }
+            "json" => {
+                config.log.json = true;
+                Ok(())
+            }
+            _ => Err("must be \"text\" or \"json\"".to_owned()),
+        },
+    },
+];
+
+impl Config {
+    /// The defaults, then `file` if there is one, then the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the file or variable, the key and what it must be.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
+            config.apply_text(&text, &path.display().to_string())?;
+        }
+        config.apply_env(|name| std::env::var(name).ok())?;
+        Ok(config)
+    }
+
+    /// Applies a TOML text; `place` names it in errors.
+    ///
+    /// # Errors
+    /// [`ConfigError`] at the first thing that is wrong.
+    pub fn apply_text(&mut self, text: &str, place: &str) -> Result<(), ConfigError> {
+        let table: Table = text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax {
+            place: place.to_owned(),
+            reason: error.to_string(),
+        })?;
+        for (section, value) in &table {
+            let Value::Table(keys) = value else {
+                return Err(unknown(place, section));
+            };
+            if keys.is_empty() && !KEYS.iter().any(|key| section_of(key.path) == section) {
+                return Err(unknown(place, section));
+            }
+            for (name, value) in keys {
+                let path = format!("{section}.{name}");
+                let key = KEYS.iter().find(|key| key.path == path);
+                self.apply(key.ok_or_else(|| unknown(place, &path))?, value, place)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies the variables that `lookup` knows. A list is written with commas.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] naming the variable.
+    pub fn apply_env(
+        &mut self,
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<(), ConfigError> {
+        for key in KEYS {
+            let name = key.env_name();
+            let Some(text) = lookup(&name) else { continue };
+            let value = env_value(key, &text);
+            self.apply(key, &value, &format!("environment variable {name}"))?;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, key: &Key, value: &Value, place: &str) -> Result<(), ConfigError> {
+        (key.set)(self, value).map_err(|reason| ConfigError::Value {
+            place: place.to_owned(),
+            key: key.path,
+            reason,
+        })
+    }
+
+    /// Refuses what is allowed key by key but not together.
+    ///
+    /// # Errors
+    /// [`ConfigError::Remote`] for a reachable address without leave.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.listen.address.ip().is_loopback() || self.listen.allow_remote {
+            Ok(())
+        } else {
+            Err(ConfigError::Remote(self.listen.address))
+        }
+    }
+
+    /// A configuration file with every key, its explanation and its default, all commented out.
+    #[must_use]
+    pub fn explained_default() -> String {
+        let mut text = String::from(
+            "# Configuration of `indelible serve`. Every key is optional and shown with its default.\n\
+             # An environment variable overrides the file: listen.address is INDELIBLE_LISTEN_ADDRESS.\n",
+        );
+        let mut section = "";
+        for key in KEYS {
+            let (of, name) = key.path.split_once('.').unwrap_or(("", key.path));
+            if of != section {
+                section = of;
+                let _ = write!(text, "\n[{section}]\n");
+            }
+            let default = if key.default.is_empty() { "\"\"" } else { key.default };
+            let _ = write!(text, "# {}\n# {name} = {default}\n", key.doc);
+        }
+        text
+    }
+}
+
+fn section_of(path: &str) -> &str {
+    path.split_once('.').map_or(path, |(section, _)| section)
+}
+
+fn unknown(place: &str, key: &str) -> ConfigError {
+    let nearest = nearest(key, KEYS.iter().map(|key| key.path));
+    ConfigError::UnknownKey { place: place.to_owned(), key: key.to_owned(), nearest }
+}
+
+/// A variable holds a bare text; what it means depends on the key that it overrides.
+fn env_value(key: &Key, text: &str) -> Value {
+    if key.default.starts_with('[') {
+        let items = text.split(',').filter(|item| !item.is_empty());
+        return Value::Array(items.map(|item| Value::String(item.trim().to_owned())).collect());
+    }
+    match key.default.as_bytes().first() {
+        Some(b't' | b'f') => text.parse().map(Value::Boolean).ok(),
+        Some(b'0'..=b'9') => text.parse().map(Value::Integer).ok(),
+        _ => None,
+    }
+    .unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests;
