@@ -1,0 +1,211 @@
+//! Objects whose members can be taken out again without a second pass.
+
+use super::Limits;
+use super::error::{JsonError, JsonErrorCode, Parsed, refusal};
+use super::reader::{Member, Reader, admit, too_large};
+use super::string::{push_content, run_end};
+
+/// A JSON object in canonical form with the places of its top-level members.
+#[derive(Clone)]
+pub struct CanonicalObject {
+    bytes: Vec<u8>,
+    members: Vec<Member>,
+    depth: u32,
+}
+
+impl CanonicalObject {
+    /// Reads `input`, which must be one object.
+    ///
+    /// # Errors
+    /// [`JsonError`] as [`canonicalize`](super::canonicalize), and `json_syntax` where the value is
+    /// not an object.
+    pub fn parse(input: &[u8], limits: Limits) -> Result<Self, JsonError> {
+        Self::parse_boxed(input, limits).map_err(|error| *error)
+    }
+
+    fn parse_boxed(input: &[u8], limits: Limits) -> Parsed<Self> {
+        let ascii = admit(input, limits.bytes_max)?;
+        // This reader only steps over what is around the object.
+        let mut discarded = Vec::new();
+        let mut outer = Reader::<false>::new(input, 0, ascii, limits, &mut discarded);
+        outer.blank()?;
+        let (object, end) = Self::parse_at(input, outer.pos(), ascii, limits)?;
+        outer.jump(end);
+        outer.finish()?;
+        Ok(object)
+    }
+
+    /// Reads the object that begins exactly at `start`; the position behind it.
+    fn parse_at(input: &[u8], start: usize, ascii: bool, limits: Limits) -> Parsed<(Self, usize)> {
+        let mut bytes = Vec::with_capacity((input.len() - start).min(limits.bytes_max));
+        let mut reader = Reader::<false>::new(input, start, ascii, limits, &mut bytes);
+        reader.one_object()?;
+        let (end, depth) = (reader.pos(), reader.deepest());
+        let members = reader.into_members();
+        if bytes.len() > limits.bytes_max {
+            return Err(too_large(end, limits.bytes_max));
+        }
+        Ok((Self { bytes, members, depth }, end))
+    }
+
+    /// The canonical bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The canonical bytes.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// The deepest nesting within, the object itself counted as 1.
+    #[must_use]
+    pub fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    /// The number of top-level members.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there is no member at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The canonical bytes of the top-level member called `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        find(self.members(), name)
+    }
+
+    /// Name (the content of its canonical string, without quotes) and canonical value of each
+    /// top-level member, in canonical order.
+    pub fn members(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.members.iter().map(|member| member.cut(&self.bytes))
+    }
+}
+
+impl core::fmt::Debug for CanonicalObject {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.bytes))
+    }
+}
+
+/// The top-level members of a text that is canonical as it stands.
+#[derive(Clone)]
+pub struct Members<'a> {
+    bytes: &'a [u8],
+    members: Vec<Member>,
+    depth: u32,
+}
+
+impl<'a> Members<'a> {
+    pub(super) fn new(bytes: &'a [u8], members: Vec<Member>, depth: u32) -> Self {
+        Self { bytes, members, depth }
+    }
+
+    /// Whether the value is an object at all; the others have no members.
+    #[must_use]
+    pub fn is_object(&self) -> bool {
+        self.bytes.first() == Some(&b'{')
+    }
+
+    /// The deepest nesting within, counted from 1 for an object or array, 0 for other values.
+    #[must_use]
+    pub fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    /// The canonical bytes of the member called `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
+        find(self.iter(), name)
+    }
+
+    /// The number of members.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there is no member at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Name (the content of its canonical string, without quotes) and canonical value of each
+    /// member, in canonical order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.members.iter().map(|member| member.cut(self.bytes))
+    }
+}
+
+fn find<'a>(
+    mut members: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    name: &str,
+) -> Option<&'a [u8]> {
+    if run_end(name.as_bytes(), 0) == name.len() {
+        return members.find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value);
+    }
+    // Members' names are at hand with their escapes, so the one that is asked for gets them too.
+    let mut escaped = Vec::new();
+    push_content(&mut escaped, name);
+    members.find(|(found, _)| *found == escaped).map(|(_, value)| value)
+}
+
+/// Reads a JSON array of objects. `each` limits every element, as it was sent and as it is written;
+/// the caller limits the whole. Depth is counted from the element.
+///
+/// # Errors
+/// [`JsonError`] with offsets in the whole input: as [`canonicalize`](super::canonicalize),
+/// `json_syntax` where the value is not an array or an element not an object, `json_too_large` for
+/// more than `elements_max`.
+pub fn canonicalize_array(
+    input: &[u8],
+    each: Limits,
+    elements_max: usize,
+) -> Result<Vec<CanonicalObject>, JsonError> {
+    read_array(input, each, elements_max).map_err(|error| *error)
+}
+
+fn read_array(input: &[u8], each: Limits, elements_max: usize) -> Parsed<Vec<CanonicalObject>> {
+    let ascii = admit(input, usize::MAX)?;
+    // This reader only steps over what is between the objects.
+    let mut discarded = Vec::new();
+    let mut outer = Reader::<false>::new(input, 0, ascii, each, &mut discarded);
+    let mut objects = Vec::new();
+    outer.blank()?;
+    if outer.peek() != b'[' {
+        return Err(outer.unexpected("an array is expected"));
+    }
+    outer.step()?;
+    if outer.peek() == b']' {
+        outer.step()?;
+        outer.finish()?;
+        return Ok(objects);
+    }
+    loop {
+        let start = outer.pos();
+        if objects.len() == elements_max {
+            let reason = format!("more than {elements_max} elements");
+            return Err(refusal(JsonErrorCode::TooLarge, start, reason));
+        }
+        let (object, end) = CanonicalObject::parse_at(input, start, ascii, each)?;
+        if end - start > each.bytes_max {
+            return Err(too_large(start + each.bytes_max, each.bytes_max));
+        }
+        objects.push(object);
+        outer.jump(end);
+        if !outer.more(b']', "a comma or a closing bracket is expected")? {
+            outer.finish()?;
+            return Ok(objects);
+        }
+    }
+}

@@ -1,0 +1,471 @@
+//! The one reader: a strict recursive descent over the input that writes canonical form as it goes.
+//!
+//! Most of what services send is already canonical for long stretches. So the reader does not copy
+//! token by token: it lets a *run* of unchanged input grow and copies it in one piece when something
+//! must be written differently (white space left out, an escape or a number written otherwise). Text
+//! that is canonical throughout is one run and one copy. Members that did not arrive in order are
+//! permuted within the output when their object ends.
+//!
+//! With `CHECK` the first deviation is the refusal `json_not_canonical`. The check and the writer are
+//! therefore one code: a text passes the check exactly when canonicalizing would return it unchanged.
+
+use core::cmp::Ordering;
+use std::borrow::Cow;
+
+use super::Limits;
+use super::error::{JsonError, JsonErrorCode, Parsed, refusal};
+use super::number::{self, Literal};
+use super::order;
+use super::string::{self, run_end};
+
+/// The deepest nesting that is read whatever [`Limits`] says. The reader recurses, and so do drops of
+/// what is built from it.
+const DEPTH_CEILING: u32 = 128;
+
+/// A member of an object by its place in the output.
+#[derive(Clone, Copy)]
+pub(super) struct Member {
+    /// First byte of the name's content, behind its quote.
+    name: usize,
+    /// The name's closing quote.
+    name_end: usize,
+    /// Behind the last byte of the value.
+    end: usize,
+    /// The name's opening quote in the input, for errors.
+    offset: usize,
+    /// The name needs no escape.
+    plain: bool,
+}
+
+impl Member {
+    /// Name (without quotes) and value, cut from the finished canonical bytes.
+    pub(super) fn cut<'a>(&self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        let name = bytes.get(self.name..self.name_end).unwrap_or_default();
+        // Canonical form has exactly `":` between the name and the value.
+        (name, bytes.get(self.name_end + 2..self.end).unwrap_or_default())
+    }
+}
+
+pub(super) struct Reader<'i, 'o, const CHECK: bool> {
+    input: &'i [u8],
+    /// The next byte to read.
+    pos: usize,
+    /// Where the run of input begins that is not copied yet; it ends at `pos`.
+    run: usize,
+    out: &'o mut Vec<u8>,
+    /// Members of the objects that are open, innermost last; at the end those of the top level.
+    members: Vec<Member>,
+    scratch: Vec<u8>,
+    depth_max: u32,
+    deepest: u32,
+    ascii: bool,
+}
+
+/// Checks size and encoding of a whole input. True when it is ASCII.
+pub(super) fn admit(input: &[u8], bytes_max: usize) -> Parsed<bool> {
+    if input.len() > bytes_max {
+        return Err(too_large(bytes_max, bytes_max));
+    }
+    if input.is_ascii() {
+        return Ok(true);
+    }
+    match core::str::from_utf8(input) {
+        Ok(_) => Ok(false),
+        Err(error) => {
+            let reason = "the bytes are not UTF-8";
+            Err(refusal(JsonErrorCode::Utf8, error.valid_up_to(), reason))
+        }
+    }
+}
+
+pub(super) fn too_large(offset: usize, bytes_max: usize) -> Box<JsonError> {
+    refusal(JsonErrorCode::TooLarge, offset, format!("more than {bytes_max} bytes"))
+}
+
+impl<'i, 'o, const CHECK: bool> Reader<'i, 'o, CHECK> {
+    /// A reader that starts at `pos` of an input that [`admit`] has seen and appends to `out`.
+    pub(super) fn new(
+        input: &'i [u8],
+        pos: usize,
+        ascii: bool,
+        limits: Limits,
+        out: &'o mut Vec<u8>,
+    ) -> Self {
+        Self {
+            input,
+            pos,
+            run: pos,
+            out,
+            members: Vec::new(),
+            scratch: Vec::new(),
+            depth_max: limits.depth_max.min(DEPTH_CEILING),
+            deepest: 0,
+            ascii,
+        }
+    }
+
+    /// The position of the next byte.
+    pub(super) fn pos(&self) -> usize {
+        self.pos
+    }
+
+    /// The deepest nesting that occurred.
+    pub(super) fn deepest(&self) -> u32 {
+        self.deepest
+    }
+
+    /// The members of the top-level object, in canonical order.
+    pub(super) fn into_members(self) -> Vec<Member> {
+        self.members
+    }
+
+    /// Reads one value to the end of the input.
+    pub(super) fn document(&mut self) -> Parsed<()> {
+        self.blank()?;
+        self.value(0)?;
+        self.settle();
+        self.finish()
+    }
+
+    /// Refuses anything but white space up to the end of the input.
+    pub(super) fn finish(&mut self) -> Parsed<()> {
+        self.blank()?;
+        if self.pos < self.input.len() {
+            return Err(refusal(JsonErrorCode::Trailing, self.pos, "something follows the value"));
+        }
+        Ok(())
+    }
+
+    /// Reads one object and leaves off behind it.
+    pub(super) fn one_object(&mut self) -> Parsed<()> {
+        if self.peek() != b'{' {
+            return Err(self.unexpected("an object is expected"));
+        }
+        self.value(0)?;
+        self.settle();
+        Ok(())
+    }
+
+    /// Goes on at `pos`; what lies before belongs to another reader.
+    pub(super) fn jump(&mut self, pos: usize) {
+        (self.pos, self.run) = (pos, pos);
+    }
+
+    /// Steps over one byte and the white space behind it.
+    pub(super) fn step(&mut self) -> Parsed<()> {
+        self.pos += 1;
+        self.blank()
+    }
+
+    /// The next byte, 0 at the end.
+    #[inline(always)]
+    pub(super) fn peek(&self) -> u8 {
+        // Zero is part of no token, so it can stand for the end.
+        self.input.get(self.pos).copied().unwrap_or(0)
+    }
+
+    pub(super) fn unexpected(&self, expected: &'static str) -> Box<JsonError> {
+        let rest = self.input.get(self.pos..).unwrap_or_default();
+        let reason = if rest.is_empty() {
+            Cow::from(format!("the text ends where {expected}"))
+        } else if rest.starts_with(b"\xef\xbb\xbf") {
+            Cow::from("a byte order mark is not part of JSON")
+        } else {
+            Cow::from(expected)
+        };
+        refusal(JsonErrorCode::Syntax, self.pos, reason)
+    }
+
+    /// Where `pos` is or will be in the output.
+    #[inline(always)]
+    fn at(&self) -> usize {
+        self.out.len() + (self.pos - self.run)
+    }
+
+    /// Copies the run up to `pos`.
+    fn settle(&mut self) {
+        if !CHECK {
+            self.out.extend_from_slice(&self.input[self.run..self.pos]);
+            self.run = self.pos;
+        }
+    }
+
+    /// Writes `text` in place of the input from `from` to `pos`.
+    #[inline]
+    fn replace(&mut self, from: usize, text: &[u8], reason: &'static str) -> Parsed<()> {
+        if CHECK {
+            return Err(refusal(JsonErrorCode::NotCanonical, from, reason));
+        }
+        self.out.extend_from_slice(&self.input[self.run..from]);
+        self.out.extend_from_slice(text);
+        self.run = self.pos;
+        Ok(())
+    }
+
+    /// Leaves out white space.
+    #[inline(always)]
+    pub(super) fn blank(&mut self) -> Parsed<()> {
+        if self.peek() <= b' ' { self.skip_blank() } else { Ok(()) }
+    }
+
+    #[inline(never)]
+    fn skip_blank(&mut self) -> Parsed<()> {
+        let from = self.pos;
+        while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
+            self.pos += 1;
+        }
+        if self.pos == from {
+            return Ok(());
+        }
+        self.replace(from, b"", "canonical form has no white space between tokens")
+    }
+
+    /// Reads a value; `depth` containers are around it.
+    fn value(&mut self, depth: u32) -> Parsed<()> {
+        match self.peek() {
+            b'"' => self.string().map(|_| ()),
+            b'{' => self.object(depth + 1),
+            b'[' => self.array(depth + 1),
+            b'-' | b'0'..=b'9' => self.number(),
+            b't' => self.word(b"true"),
+            b'f' => self.word(b"false"),
+            b'n' => self.word(b"null"),
+            _ => Err(self.unexpected("a value is expected")),
+        }
+    }
+
+    fn word(&mut self, word: &'static [u8]) -> Parsed<()> {
+        let found = self.input.get(self.pos..self.pos + word.len()) == Some(word);
+        if !found {
+            return Err(self.unexpected("a value is expected"));
+        }
+        self.pos += word.len();
+        Ok(())
+    }
+
+    #[inline]
+    fn number(&mut self) -> Parsed<()> {
+        let start = self.pos;
+        let (literal, end) = number::read(self.input, start)?;
+        self.pos = end;
+        match literal {
+            Literal::Canonical => Ok(()),
+            Literal::Double(double) => number::formatted(double, |text| {
+                if self.input.get(start..end) == Some(text) {
+                    return Ok(());
+                }
+                self.replace(start, text, "canonical form writes this number otherwise")
+            }),
+        }
+    }
+
+    /// Reads a string. True when it holds no escape.
+    #[inline]
+    fn string(&mut self) -> Parsed<bool> {
+        let opening = self.pos;
+        self.pos += 1;
+        let mut plain = true;
+        loop {
+            self.pos = run_end(self.input, self.pos);
+            match self.input.get(self.pos) {
+                Some(b'"') => {
+                    self.pos += 1;
+                    return Ok(plain);
+                }
+                Some(b'\\') => {
+                    plain = false;
+                    self.escape()?;
+                }
+                Some(_) => {
+                    let reason = "a control character in a string must be escaped";
+                    return Err(refusal(JsonErrorCode::Syntax, self.pos, reason));
+                }
+                None => {
+                    let reason =
+                        format!("the text ends within the string that begins at {opening}");
+                    return Err(refusal(JsonErrorCode::Syntax, self.pos, reason));
+                }
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Parsed<()> {
+        let start = self.pos;
+        let (c, end) = string::read_escape(self.input, start)?;
+        self.pos = end;
+        let written = string::write_char(c);
+        if self.input.get(start..end) == Some(written.as_bytes()) {
+            return Ok(());
+        }
+        self.replace(start, written.as_bytes(), "canonical form writes this character otherwise")
+    }
+
+    /// Counts one container and refuses one too many.
+    #[inline]
+    fn enter(&mut self, depth: u32) -> Parsed<()> {
+        if depth > self.depth_max {
+            let reason = format!("nested deeper than {} levels", self.depth_max);
+            return Err(refusal(JsonErrorCode::Depth, self.pos, reason));
+        }
+        self.deepest = self.deepest.max(depth);
+        self.step()
+    }
+
+    /// Steps over a comma (true) or the closing byte (false).
+    #[inline]
+    pub(super) fn more(&mut self, closing: u8, expected: &'static str) -> Parsed<bool> {
+        self.blank()?;
+        let byte = self.peek();
+        if byte != b',' && byte != closing {
+            return Err(self.unexpected(expected));
+        }
+        self.pos += 1;
+        if byte == closing {
+            return Ok(false);
+        }
+        self.blank().map(|()| true)
+    }
+
+    fn array(&mut self, depth: u32) -> Parsed<()> {
+        self.enter(depth)?;
+        if self.peek() == b']' {
+            self.pos += 1;
+            return Ok(());
+        }
+        loop {
+            self.value(depth)?;
+            if !self.more(b']', "a comma or a closing bracket is expected")? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn object(&mut self, depth: u32) -> Parsed<()> {
+        self.enter(depth)?;
+        if self.peek() == b'}' {
+            self.pos += 1;
+            return Ok(());
+        }
+        let first = self.members.len();
+        let mut previous: Option<Member> = None;
+        let mut sorted = true;
+        loop {
+            let mut member = self.member_name()?;
+            if let Some(previous) = &previous {
+                sorted &= self.follows(previous, &member)?;
+            }
+            self.value(depth)?;
+            member.end = self.at();
+            previous = Some(member);
+            // The check never permutes and needs to remember the top level only.
+            if !CHECK || depth == 1 {
+                self.members.push(member);
+            }
+            if !self.more(b'}', "a comma or a closing brace is expected")? {
+                break;
+            }
+        }
+        if !sorted {
+            self.permute(first)?;
+        }
+        if !CHECK && depth > 1 {
+            self.members.truncate(first);
+        }
+        Ok(())
+    }
+
+    /// Reads a name and the colon behind it.
+    #[inline]
+    fn member_name(&mut self) -> Parsed<Member> {
+        if self.peek() != b'"' {
+            return Err(self.unexpected("a member name in quotes is expected"));
+        }
+        let (offset, name) = (self.pos, self.at() + 1);
+        let plain = self.string()?;
+        if !plain {
+            // So that a name lies either wholly in the output or wholly in the run.
+            self.settle();
+        }
+        let name_end = self.at() - 1;
+        self.blank()?;
+        if self.peek() != b':' {
+            return Err(self.unexpected("a colon is expected"));
+        }
+        self.pos += 1;
+        self.blank()?;
+        Ok(Member { name, name_end, end: 0, offset, plain })
+    }
+
+    /// The content of a member's name, from where it is now.
+    #[inline]
+    fn name(&self, member: &Member) -> &[u8] {
+        let copied = self.out.len();
+        if member.name >= copied {
+            &self.input[member.name - copied + self.run..member.name_end - copied + self.run]
+        } else {
+            &self.out[member.name..member.name_end]
+        }
+    }
+
+    #[inline]
+    fn compare(&self, left: &Member, right: &Member) -> Ordering {
+        let (left_name, right_name) = (self.name(left), self.name(right));
+        if !(left.plain && right.plain) {
+            order::compare_escaped(left_name, right_name)
+        } else if self.ascii {
+            left_name.cmp(right_name)
+        } else {
+            order::compare_unescaped(left_name, right_name)
+        }
+    }
+
+    /// Whether `member` stands where canonical form wants it, behind `previous`.
+    #[inline]
+    fn follows(&self, previous: &Member, member: &Member) -> Parsed<bool> {
+        match self.compare(previous, member) {
+            Ordering::Less => Ok(true),
+            Ordering::Equal => Err(duplicate(member.offset)),
+            Ordering::Greater if CHECK => {
+                let reason = "canonical form sorts names by their UTF-16 code units";
+                Err(refusal(JsonErrorCode::NotCanonical, member.offset, reason))
+            }
+            Ordering::Greater => Ok(false),
+        }
+    }
+
+    /// Brings the members from `first` on, the last things in the output, into order.
+    #[inline(never)]
+    fn permute(&mut self, first: usize) -> Parsed<()> {
+        self.settle();
+        let mut members = core::mem::take(&mut self.members);
+        let own = members.get_mut(first..).unwrap_or_default();
+        let start = own.first().map_or(0, |member| member.name - 1);
+        own.sort_unstable_by(|a, b| self.compare(a, b).then(a.offset.cmp(&b.offset)));
+        let doubled = own
+            .windows(2)
+            .filter(|pair| self.compare(&pair[0], &pair[1]).is_eq())
+            .map(|pair| pair[1].offset)
+            .min();
+        if let Some(offset) = doubled {
+            return Err(duplicate(offset));
+        }
+        self.scratch.clear();
+        for member in own {
+            if !self.scratch.is_empty() {
+                self.scratch.push(b',');
+            }
+            let (from, to) = (member.name - 1, start + self.scratch.len());
+            self.scratch.extend_from_slice(&self.out[from..member.end]);
+            member.name = member.name - from + to;
+            member.name_end = member.name_end - from + to;
+            member.end = member.end - from + to;
+        }
+        self.out[start..start + self.scratch.len()].copy_from_slice(&self.scratch);
+        self.members = members;
+        Ok(())
+    }
+}
+
+fn duplicate(offset: usize) -> Box<JsonError> {
+    refusal(JsonErrorCode::DuplicateName, offset, "the name occurs twice in its object")
+}
