@@ -219,3 +219,68 @@ fn coefficients(key: &KeyPoint, parts: &[Parts], seed: &[u8; 32]) -> Vec<Scalar>
     });
     pairs.take(parts.len()).map(|bytes| Scalar::from(u128::from_le_bytes(bytes))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::PublicKey;
+    use ed25519_dalek::{Signer as _, SigningKey};
+
+    const SEED: [u8; 32] = [0; 32];
+
+    /// Moves errors into the first two signatures that cancel out under `z`: S0 + z1, S1 - z0.
+    fn fit(parts: &mut [Parts], z: &[Scalar]) {
+        parts[0].s += z[1];
+        parts[1].s -= z[0];
+    }
+
+    #[test]
+    fn knowing_the_seed_does_not_help_since_the_coefficients_follow_the_signatures() {
+        let signing = SigningKey::from_bytes(&[8; 32]);
+        let key = PublicKey::from_bytes(signing.verifying_key().as_bytes()).unwrap();
+        let messages: Vec<[u8; 1]> = (0..16).map(|n| [n]).collect();
+        let parts = || -> Vec<Parts> {
+            let sign = |m: &[u8; 1]| signing.sign(m).to_bytes();
+            messages.iter().filter_map(|m| Parts::decode(key.point(), m, &sign(m))).collect()
+        };
+        let mut forged = parts();
+        let known = coefficients(key.point(), &forged, &SEED);
+        assert!(sum_holds(key.point(), &forged, &known));
+        fit(&mut forged, &known);
+        // The attack is real: with coefficients fixed beforehand the forged batch passes.
+        assert!(sum_holds(key.point(), &forged, &known));
+        // It fails as S goes into the coefficients, and chasing them does not end.
+        for _ in 0..50 {
+            let now = coefficients(key.point(), &forged, &SEED);
+            assert!(!sum_holds(key.point(), &forged, &now));
+            forged = parts();
+            fit(&mut forged, &now);
+        }
+    }
+
+    #[test]
+    fn every_input_changes_every_coefficient() {
+        let signing = SigningKey::from_bytes(&[8; 32]);
+        let other = SigningKey::from_bytes(&[9; 32]);
+        let key = PublicKey::from_bytes(signing.verifying_key().as_bytes()).unwrap();
+        let other = PublicKey::from_bytes(other.verifying_key().as_bytes()).unwrap();
+        let parts = |last: &[u8]| -> Vec<Parts> {
+            [&b"a"[..], b"b", last]
+                .iter()
+                .filter_map(|m| Parts::decode(key.point(), m, &signing.sign(m).to_bytes()))
+                .collect()
+        };
+        let base = coefficients(key.point(), &parts(b"c"), &SEED);
+        let mut other_s = parts(b"c");
+        other_s[2].s += Scalar::ONE;
+        for changed in [
+            coefficients(key.point(), &parts(b"d"), &SEED),
+            coefficients(key.point(), &parts(b"c"), &[1; 32]),
+            coefficients(other.point(), &parts(b"c"), &SEED),
+            coefficients(key.point(), &other_s, &SEED),
+        ] {
+            assert!(base.iter().zip(&changed).all(|(a, b)| a != b));
+        }
+        assert!(base[0] != base[1] && base[1] != base[2] && base[0] != base[2]);
+    }
+}
