@@ -40,8 +40,14 @@ macro_rules! text_type {
             /// # Errors
             /// When `text` is not of the form that `docs/FORMAT.md` section 2 gives.
             pub fn new(text: &str) -> Result<Self, NameError> {
+                if Self::is_valid(text) { Ok(Self(text.into())) } else { Err($error) }
+            }
+
+            /// Whether `text` is of the form, without taking a copy.
+            #[must_use]
+            pub fn is_valid(text: &str) -> bool {
                 let check: fn(&str) -> bool = $check;
-                if check(text) { Ok(Self(text.into())) } else { Err($error) }
+                check(text)
             }
 
             /// The text.
