@@ -1,0 +1,255 @@
+//! Writing a block.
+
+use indelible_core::hash::Digest;
+use indelible_core::name::Seq;
+
+use super::{BLOCK_BYTES_TARGET, BLOCK_KEYS_MAX, BLOCK_VALUE_BYTES_MAX, FOOTER_BYTES, VERSION};
+use crate::rows::{LedgerNumber, push_short_text};
+
+/// Why a block cannot be finished as it is. All of these are faults of the program that builds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BlockError {
+    /// There is no record in it.
+    #[error("a block has at least one record")]
+    Empty,
+    /// More than [`BLOCK_VALUE_BYTES_MAX`].
+    #[error("a block has at most {BLOCK_VALUE_BYTES_MAX} bytes")]
+    TooLarge,
+    /// A record without bytes.
+    #[error("a record has at least one byte")]
+    EmptyRecord,
+    /// More than [`BLOCK_KEYS_MAX`] different keys.
+    #[error("the records of a block are signed by at most {BLOCK_KEYS_MAX} keys")]
+    TooManyKeys,
+    /// A key id longer than 255 bytes, or a signature longer than 65,535.
+    #[error("a key id or a signature is too long, or signatures of one key differ in length")]
+    BadSignature,
+    /// A signature for a record that is not there.
+    #[error("there is no record {0} in this block to sign")]
+    NoSuchRecord(usize),
+    /// Record 0 has nothing before it, every other record has.
+    #[error("the digest before the first record is missing, or given for record 0")]
+    PreviousDigest,
+}
+
+#[derive(Debug)]
+struct Key {
+    id: Box<str>,
+    signature_bytes: u16,
+}
+
+/// A block in the making: records first, signatures when they are there.
+#[derive(Debug)]
+pub struct BlockBuilder {
+    ledger: LedgerNumber,
+    first_seq: Seq,
+    prev: Option<Digest>,
+    value: Vec<u8>,
+    ends: Vec<u32>,
+    digests: Vec<Digest>,
+    /// For each record 0 or the number of its key, counted from 1.
+    signers: Vec<u8>,
+    keys: Vec<Key>,
+    /// Where in `signature_bytes` each record's signature stands; records may be signed in any order.
+    signatures: Vec<(usize, usize)>,
+    signature_bytes: Vec<u8>,
+}
+
+impl BlockBuilder {
+    /// Begins a block of `ledger` with the record `first_seq`; `prev` is the digest of the record before
+    /// it, `None` exactly for record 0.
+    #[must_use]
+    pub fn new(ledger: LedgerNumber, first_seq: Seq, prev: Option<Digest>) -> Self {
+        let mut value = Vec::with_capacity(BLOCK_BYTES_TARGET / 8);
+        value.push(VERSION);
+        Self {
+            ledger,
+            first_seq,
+            prev,
+            value,
+            ends: Vec::new(),
+            digests: Vec::new(),
+            signers: Vec::new(),
+            keys: Vec::new(),
+            signatures: Vec::new(),
+            signature_bytes: Vec::new(),
+        }
+    }
+
+    /// Adds a record: `seal` appends its bytes to the buffer it is given, leaves what stands there alone,
+    /// and returns its digest. Returns the record's index within the block.
+    ///
+    /// # Errors
+    /// Whatever `seal` fails with; the block is then as it was.
+    pub fn append_with<E>(
+        &mut self,
+        seal: impl FnOnce(&mut Vec<u8>) -> Result<Digest, E>,
+    ) -> Result<usize, E> {
+        let start = self.value.len();
+        let digest = match seal(&mut self.value) {
+            Ok(digest) => digest,
+            Err(error) => {
+                self.value.truncate(start);
+                return Err(error);
+            }
+        };
+        // A value beyond 32 bits is refused by `finish`, long after this could have been cut.
+        self.ends.push(u32::try_from(self.value.len()).unwrap_or(u32::MAX));
+        self.digests.push(digest);
+        self.signers.push(0);
+        self.signatures.push((0, 0));
+        Ok(self.digests.len() - 1)
+    }
+
+    /// Adds a record whose bytes are there already. Returns its index within the block.
+    pub fn append(&mut self, record: &[u8], digest: Digest) -> usize {
+        self.value.extend_from_slice(record);
+        self.ends.push(u32::try_from(self.value.len()).unwrap_or(u32::MAX));
+        self.digests.push(digest);
+        self.signers.push(0);
+        self.signatures.push((0, 0));
+        self.digests.len() - 1
+    }
+
+    /// Gives the record at `index` its signature by the key `key_id`.
+    ///
+    /// # Errors
+    /// [`BlockError::NoSuchRecord`], [`BlockError::TooManyKeys`], [`BlockError::BadSignature`].
+    pub fn sign(&mut self, index: usize, key_id: &str, signature: &[u8]) -> Result<(), BlockError> {
+        let number = self.key_number(key_id, signature)?;
+        let (Some(signer), Some(place)) =
+            (self.signers.get_mut(index), self.signatures.get_mut(index))
+        else {
+            return Err(BlockError::NoSuchRecord(index));
+        };
+        *signer = number;
+        let start = self.signature_bytes.len();
+        self.signature_bytes.extend_from_slice(signature);
+        *place = (start, self.signature_bytes.len());
+        Ok(())
+    }
+
+    fn key_number(&mut self, key_id: &str, signature: &[u8]) -> Result<u8, BlockError> {
+        let signature_bytes =
+            u16::try_from(signature.len()).map_err(|_| BlockError::BadSignature)?;
+        // Almost always there is one key, so a list is the fastest table.
+        let known = self.keys.iter().position(|key| &*key.id == key_id);
+        let index = match known {
+            Some(index)
+                if self.keys.get(index).map(|k| k.signature_bytes) == Some(signature_bytes) =>
+            {
+                index
+            }
+            Some(_) => return Err(BlockError::BadSignature),
+            None if key_id.is_empty() || key_id.len() > 255 || signature.is_empty() => {
+                return Err(BlockError::BadSignature);
+            }
+            None => {
+                self.keys.push(Key { id: key_id.into(), signature_bytes });
+                self.keys.len() - 1
+            }
+        };
+        u8::try_from(index + 1).map_err(|_| BlockError::TooManyKeys)
+    }
+
+    /// Number of records.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.digests.len()
+    }
+
+    /// Whether there is no record yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.digests.is_empty()
+    }
+
+    /// Whether the next record belongs into another block.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.value.len() >= BLOCK_BYTES_TARGET
+    }
+
+    /// Bytes of the records so far.
+    #[must_use]
+    pub fn record_bytes(&self) -> usize {
+        self.value.len() - 1
+    }
+
+    /// The ledger it is of.
+    #[must_use]
+    pub fn ledger(&self) -> LedgerNumber {
+        self.ledger
+    }
+
+    /// Sequence number of its first record.
+    #[must_use]
+    pub fn first_seq(&self) -> Seq {
+        self.first_seq
+    }
+
+    /// The digests so far.
+    #[must_use]
+    pub fn digests(&self) -> &[Digest] {
+        &self.digests
+    }
+
+    /// The bytes of the record at `index`.
+    #[must_use]
+    pub fn record(&self, index: usize) -> Option<&[u8]> {
+        let start = match index.checked_sub(1) {
+            Some(before) => *self.ends.get(before)? as usize,
+            None => 1,
+        };
+        self.value.get(start..*self.ends.get(index)? as usize)
+    }
+
+    /// The value of the row.
+    ///
+    /// # Errors
+    /// [`BlockError`] when the block is empty, too large, or begins without the digest before it.
+    pub fn finish(mut self) -> Result<Vec<u8>, BlockError> {
+        self.check()?;
+        let mut out = std::mem::take(&mut self.value);
+        let tables_start = u32::try_from(out.len()).map_err(|_| BlockError::TooLarge)?;
+        let count = u32::try_from(self.len()).map_err(|_| BlockError::TooLarge)?;
+        let keys = u8::try_from(self.keys.len()).map_err(|_| BlockError::TooManyKeys)?;
+        out.reserve_exact(
+            self.len() * 37 + self.keys.len() * 80 + self.signature_bytes.len() + FOOTER_BYTES,
+        );
+        self.ends.iter().for_each(|end| out.extend_from_slice(&end.to_be_bytes()));
+        self.digests.iter().for_each(|digest| out.extend_from_slice(&digest.0));
+        out.extend_from_slice(&self.signers);
+        for key in &self.keys {
+            out.extend_from_slice(&key.signature_bytes.to_be_bytes());
+            push_short_text(&mut out, &key.id);
+        }
+        for &(start, end) in &self.signatures {
+            out.extend_from_slice(&self.signature_bytes[start..end]);
+        }
+        out.extend_from_slice(&self.prev.map_or([0; 32], |digest| digest.0));
+        out.extend_from_slice(&self.ledger.0.to_be_bytes());
+        out.extend_from_slice(&self.first_seq.get().to_be_bytes());
+        out.extend_from_slice(&tables_start.to_be_bytes());
+        out.extend_from_slice(&count.to_be_bytes());
+        out.push(keys);
+        if out.len() > BLOCK_VALUE_BYTES_MAX { Err(BlockError::TooLarge) } else { Ok(out) }
+    }
+
+    fn check(&self) -> Result<(), BlockError> {
+        if self.is_empty() {
+            return Err(BlockError::Empty);
+        }
+        if self.value.len() > BLOCK_VALUE_BYTES_MAX {
+            return Err(BlockError::TooLarge);
+        }
+        if self.prev.is_none() != (self.first_seq == Seq::ZERO) {
+            return Err(BlockError::PreviousDigest);
+        }
+        let starts = std::iter::once(&1).chain(&self.ends);
+        if starts.zip(&self.ends).any(|(start, end)| start >= end) {
+            return Err(BlockError::EmptyRecord);
+        }
+        Ok(())
+    }
+}
