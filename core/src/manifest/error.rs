@@ -1,0 +1,155 @@
+//! What can be wrong with a manifest, alone or beside its neighbour.
+
+use super::TITLE;
+use crate::checkpoint::CheckpointError;
+use crate::code::Code;
+use crate::hash::NodeHash;
+use crate::json::JsonError;
+use crate::limits::{MANIFEST_BYTES_MAX, SEGMENT_RECORDS_MAX};
+use crate::merkle::RangeError;
+use crate::name::{Origin, Seq};
+use crate::note::{NoteError, NoteVerifyError};
+
+/// Why bytes are not a manifest, or one that contradicts itself or is not signed by a trusted key.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// Longer than a manifest may be.
+    #[error(
+        "a manifest of {0} bytes; at most {MANIFEST_BYTES_MAX} are allowed, signatures included"
+    )]
+    TooLarge(usize),
+    /// The bytes are no signed note.
+    #[error("the manifest is not a signed note: {0}")]
+    Note(#[from] NoteError),
+    /// The text is not the title and one line of JSON.
+    #[error("the manifest's text is not the line '{TITLE}' and one line of JSON")]
+    Lines,
+    /// The second line is not canonical JSON.
+    #[error("the manifest's JSON is refused: {0}")]
+    Json(#[from] JsonError),
+    /// A member is missing or is not what it should be.
+    #[error("the manifest's member '{0}' is missing or not of its form")]
+    Member(&'static str),
+    /// A member that follows from the others says something else.
+    #[error("the manifest's member '{0}' contradicts the others")]
+    Contradiction(&'static str),
+    /// There are members that the format does not have.
+    #[error("the manifest has members that version 1 does not have")]
+    UnknownMember,
+    /// The run is empty or crosses a border.
+    #[error(
+        "records {first} to {last} are no segment: it would be empty or cross a multiple of {SEGMENT_RECORDS_MAX}"
+    )]
+    Run {
+        /// The stated first record.
+        first: Seq,
+        /// The stated last record.
+        last: Seq,
+    },
+    /// Size of the plain or packed bytes cannot be.
+    #[error(
+        "{member}.size is {size}, which {count} records cannot have; {min} to {max} are allowed"
+    )]
+    Size {
+        /// `plain` or `packed`.
+        member: &'static str,
+        /// The stated size in bytes.
+        size: u64,
+        /// The number of records.
+        count: u64,
+        /// The least size in bytes.
+        min: u64,
+        /// The greatest size in bytes.
+        max: u64,
+    },
+    /// Not as many subtrees as the run has.
+    #[error("the manifest's subtrees do not fit its records: {0}")]
+    Subtrees(RangeError),
+    /// The checkpoint inside is unfit.
+    #[error("in the manifest: {0}")]
+    Checkpoint(CheckpointError),
+    /// The checkpoint is of another size.
+    #[error("the manifest's checkpoint is of size {found}, its last record makes {expected}")]
+    CheckpointSize {
+        /// Last record plus one.
+        expected: u64,
+        /// What the checkpoint says.
+        found: u64,
+    },
+    /// The first segment's subtrees make another root than its checkpoint has.
+    #[error("the root of the manifest's subtrees is {found}, its checkpoint says {expected}")]
+    Root {
+        /// What the checkpoint says.
+        expected: NodeHash,
+        /// What the subtrees make.
+        found: NodeHash,
+    },
+    /// No trusted signature, or a wrong one.
+    #[error("the manifest of {origin} cannot be trusted: {error}")]
+    Signature {
+        /// The ledger.
+        origin: Origin,
+        /// What is wrong.
+        error: NoteVerifyError,
+    },
+}
+
+impl ManifestError {
+    /// The verification code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Checkpoint(error) => error.code(),
+            Self::Root { .. } => Code::RootMismatch,
+            _ => Code::ManifestInvalid,
+        }
+    }
+}
+
+/// Why a manifest is not the next one after another.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SuccessionError {
+    /// It is about another ledger.
+    #[error("a manifest of {found} follows one of {expected}")]
+    Origin {
+        /// The ledger of the one before.
+        expected: Origin,
+        /// The ledger of this one.
+        found: Origin,
+    },
+    /// Records between the two are missing.
+    #[error("records {expected} to {found} (not included) are in no segment")]
+    Missing {
+        /// The record that should come next.
+        expected: u64,
+        /// The first record that does.
+        found: u64,
+    },
+    /// Both hold the same records.
+    #[error("record {found} is in a segment that should begin with record {expected}")]
+    Overlap {
+        /// The record that should come next.
+        expected: u64,
+        /// The first record that does.
+        found: u64,
+    },
+    /// Its `previous` is another manifest than the one before it.
+    #[error("the manifest of the segment from record {0} names another one as the one before it")]
+    Previous(u64),
+    /// Its first record does not chain to the last of the one before it.
+    #[error("the segment from record {0} does not continue the chain of digests")]
+    FirstPrev(u64),
+}
+
+impl SuccessionError {
+    /// The verification code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Missing { .. } => Code::SegmentMissing,
+            Self::FirstPrev(_) => Code::ChainBroken,
+            Self::Origin { .. } | Self::Overlap { .. } | Self::Previous(_) => Code::ManifestInvalid,
+        }
+    }
+}
