@@ -21,8 +21,8 @@ use crate::merkle::{inclusion, leaf_hash};
 use crate::note::NoteVerifyError;
 use crate::record::RecordView;
 
-/// Members of a receipt without and with a signature of the record's own.
-const MEMBERS: [usize; 2] = [6, 9];
+/// Members of a receipt; with a signature of the record's own there are three more.
+const MEMBERS: usize = 6;
 
 /// A receipt. Its parts are not checked against each other before [`verify`](Self::verify).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Receipt {
         }
         check_version(&members)?;
         let signature = parse_signature(&members)?;
-        if members.len() != MEMBERS[usize::from(signature.is_some())] {
+        if members.len() != MEMBERS + if signature.is_some() { 3 } else { 0 } {
             return Err(fault(
                 Code::NotCanonical,
                 "not a receipt: besides alg, kid and sig, which come together or not at all, a \
