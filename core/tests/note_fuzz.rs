@@ -2,6 +2,9 @@
 //! the golden vectors: not a search, but enough to keep them compiling and to find what is near the
 //! surface.
 
+// The bodies are public in the crate that they belong to.
+#![allow(unreachable_pub)]
+
 #[path = "../../fuzz/src/checkpoint.rs"]
 mod checkpoint;
 #[path = "../../fuzz/src/note.rs"]

@@ -141,7 +141,7 @@ impl CompactRange {
     pub fn append_subtree(&mut self, level: u8, hash: NodeHash) -> Result<(), RangeError> {
         let too_large = RangeError::Bounds { begin: self.begin, end: u64::MAX };
         let leaves = 1u64.checked_shl(level.into()).ok_or(too_large)?;
-        if self.end % leaves != 0 {
+        if !self.end.is_multiple_of(leaves) {
             return Err(RangeError::NotAdjacent {
                 end: self.end,
                 begin: self.end / leaves * leaves,

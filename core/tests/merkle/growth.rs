@@ -28,16 +28,11 @@ fn grow_and_check(commits: &[usize]) {
         assert_eq!(growth.root(), mth(tree), "size {size}");
         assert_eq!(growth.frontier(), ranged);
         assert_eq!(ranged.root(), Some(mth(tree)));
-        for index in before..size {
+        for (index, leaf) in tree.iter().enumerate().skip(before) {
             let proof = growth.inclusion_proof(index as u64).expect("a new leaf");
             assert_eq!(proof, path(index, tree), "{index} of {size}");
-            let verdict = inclusion::verify(
-                index as u64,
-                size as u64,
-                &leaves[index],
-                &proof,
-                &growth.root(),
-            );
+            let verdict =
+                inclusion::verify(index as u64, size as u64, leaf, &proof, &growth.root());
             assert_eq!(verdict, Ok(()));
         }
         for level in 0..16u8 {
