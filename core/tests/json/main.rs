@@ -1,0 +1,9 @@
+//! Strict JSON and its canonical form, tried through the public surface.
+
+mod canonical;
+mod fuzz;
+mod golden;
+mod numbers;
+mod properties;
+mod refusals;
+mod support;

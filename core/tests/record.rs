@@ -1,0 +1,372 @@
+//! Records, their digests and system objects, tried through the public surface.
+
+use indelible_core::chain::record_digest;
+use indelible_core::hash::{Digest, Sha256Hash};
+use indelible_core::json::{CanonicalObject, JsonErrorCode, Limits, canonicalize};
+use indelible_core::key::KeyId;
+use indelible_core::name::{EventId, LedgerName, Origin, Seq};
+use indelible_core::record::{Body, Place, PreparedEvent, RecordError, RecordView, seal_system};
+use indelible_core::system::{Creation, SegmentArchived, SignPer, System, SystemError};
+use indelible_core::time::Timestamp;
+use proptest::prelude::*;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+/// A record's parts as owned values.
+struct Parts {
+    ledger: LedgerName,
+    id: EventId,
+    seq: Seq,
+    time: Timestamp,
+}
+
+impl Parts {
+    fn new(ledger: &str, id: &str, seq: u64, time: &str) -> Self {
+        Self {
+            ledger: LedgerName::new(ledger).unwrap(),
+            id: EventId::new(id).unwrap(),
+            seq: Seq::new(seq).unwrap(),
+            time: time.parse().unwrap(),
+        }
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { ledger: &self.ledger, id: &self.id, seq: self.seq, time: self.time }
+    }
+}
+
+/// The definition of `docs/FORMAT.md` section 4 in one line.
+fn whole_hash(record: &[u8], prev: &[u8]) -> Digest {
+    Digest(Sha256::digest([record, prev].concat()).into())
+}
+
+#[test]
+fn no_byte_of_the_golden_records_moves() {
+    let cases: Vec<serde_json::Value> =
+        serde_json::from_str(include_str!("vectors/record.json")).unwrap();
+    assert_eq!(cases.len(), 5);
+    for case in cases {
+        let text = |name: &str| case[name].as_str().unwrap();
+        let bytes = text("record").as_bytes();
+        let prev = case["prev"].as_str().map(|hex| hex.parse::<Digest>().unwrap());
+        let view = RecordView::parse(bytes).unwrap();
+        let seq = case["seq"].as_u64().unwrap();
+        assert_eq!((&*view.id, view.ledger, view.seq.get()), (text("id"), "tenant-1.orders", seq));
+        assert_eq!(view.time.to_string(), text("time"));
+        assert_eq!(view.bytes, bytes);
+
+        let parts = Parts::new(view.ledger, &view.id, seq, text("time"));
+        let mut sealed = Vec::new();
+        let digest = match view.body {
+            Body::Event(event) => {
+                PreparedEvent::new(event).unwrap().seal(&parts.place(), prev.as_ref(), &mut sealed)
+            }
+            Body::System(system) => {
+                let known = System::parse(system).unwrap();
+                assert_eq!(known.to_canonical().unwrap(), system);
+                seal_system(system, &parts.place(), prev.as_ref(), &mut sealed).unwrap()
+            }
+        };
+        assert_eq!(String::from_utf8(sealed).unwrap(), text("record"));
+        assert_eq!(digest.to_hex(), text("digest"));
+        assert_eq!(record_digest(bytes, prev.as_ref()), digest);
+    }
+}
+
+proptest! {
+    #[test]
+    fn sealing_is_building_the_record_by_hand_and_hashing_it_whole(
+        names in proptest::collection::btree_map(".{0,8}", ".{0,80}", 0..12),
+        ledger in "[a-z0-9][a-z0-9._-]{0,127}",
+        id in "[^\\p{Cc}]{1,30}",
+        seq in 0..=9_007_199_254_740_991u64,
+        micros in 0..=253_402_300_799_999_999u64,
+        prev in proptest::option::of(any::<[u8; 32]>()),
+        before in proptest::collection::vec(any::<u8>(), 0..5),
+    ) {
+        let time = Timestamp::from_micros(micros).unwrap().to_string();
+        let parts = Parts::new(&ledger, &id, seq, &time);
+        let value = json!({ "event": names, "id": id, "ledger": ledger, "seq": seq, "time": time, "v": 1 });
+        let expected = serde_json_canonicalizer::to_vec(&value).unwrap();
+        let prev = prev.map(Digest);
+
+        let event = canonicalize(value["event"].to_string().as_bytes(), Limits::EVENT).unwrap();
+        let prepared = PreparedEvent::new(&event).unwrap();
+        prop_assert_eq!(prepared.event(), &event);
+        prop_assert_eq!(prepared.len(), event.len());
+        let mut out = before.clone();
+        let digest = prepared.seal(&parts.place(), prev.as_ref(), &mut out);
+        prop_assert_eq!(&out, &[&before[..], &expected].concat());
+        let prev_bytes = prev.map(|prev| prev.0.to_vec()).unwrap_or_default();
+        prop_assert_eq!(digest, whole_hash(&expected, &prev_bytes));
+        // Sealing does not use the event up: the same one may be sealed again elsewhere.
+        let mut again = Vec::new();
+        prop_assert_eq!(prepared.seal(&parts.place(), prev.as_ref(), &mut again), digest);
+
+        let view = RecordView::parse(&expected).unwrap();
+        prop_assert_eq!(view.body, Body::Event(&event));
+        prop_assert_eq!((&*view.id, view.ledger), (&*parts.id, &*parts.ledger));
+        prop_assert_eq!((view.seq, view.time), (parts.seq, parts.time));
+    }
+}
+
+#[test]
+fn every_way_to_prepare_an_event_gives_the_same_record() {
+    let event = br#"{"a":[1,2],"b":{}}"#;
+    let object = CanonicalObject::parse(br#"{"b":{}, "a":[1,2.0]}"#, Limits::EVENT).unwrap();
+    let envelope =
+        CanonicalObject::parse(br#"{"id":"x","event":{"b":{},"a":[1,2]}}"#, Limits::DOCUMENT)
+            .unwrap();
+    let parts = Parts::new("l", "x", 3, "2026-11-21T05:14:00.000000Z");
+    let seal = |event: PreparedEvent| {
+        let mut out = Vec::new();
+        (event.seal(&parts.place(), None, &mut out), out)
+    };
+    let expected = seal(PreparedEvent::new(event).unwrap());
+    assert_eq!(seal(PreparedEvent::from_object(&object).unwrap()), expected);
+    assert_eq!(seal(PreparedEvent::from_member(&envelope, "event").unwrap()), expected);
+    assert_eq!(
+        PreparedEvent::from_member(&envelope, "id").map(|_| ()),
+        Err(RecordError::Member("event"))
+    );
+    assert!(PreparedEvent::from_member(&envelope, "absent").is_err());
+}
+
+fn nested(levels: usize) -> String {
+    format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels))
+}
+
+fn json_code<T: std::fmt::Debug>(result: Result<T, RecordError>) -> (JsonErrorCode, usize) {
+    match result.unwrap_err() {
+        RecordError::Json(error) => (error.code, error.offset),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_event_is_a_canonical_object_within_its_limits() {
+    for (bad, code) in [
+        (r#"{"b":1,"a":2}"#, JsonErrorCode::NotCanonical),
+        (r#"{"a": 1}"#, JsonErrorCode::NotCanonical),
+        (r#"{"a":1"#, JsonErrorCode::Syntax),
+        ("", JsonErrorCode::Syntax),
+        (&nested(65), JsonErrorCode::Depth),
+        (&format!("{{\"a\":\"{}\"}}", "x".repeat(1 << 20)), JsonErrorCode::TooLarge),
+    ] {
+        assert_eq!(json_code(PreparedEvent::new(bad.as_bytes())).0, code);
+    }
+    for bad in ["[1]", "null", "\"{}\"", "1"] {
+        let refused = PreparedEvent::new(bad.as_bytes()).map(|_| ());
+        assert_eq!(refused, Err(RecordError::Member("event")));
+    }
+    assert!(PreparedEvent::new(nested(64).as_bytes()).is_ok());
+
+    // The envelope may be one level deeper, also when something beside the event is.
+    let envelope =
+        |text: String| CanonicalObject::parse(text.as_bytes(), Limits::DOCUMENT).unwrap();
+    let deep = envelope(format!("{{\"event\":{}}}", nested(64)));
+    assert!(PreparedEvent::from_member(&deep, "event").is_ok());
+    let deeper = envelope(format!("{{\"event\":{}}}", nested(65)));
+    assert_eq!(json_code(PreparedEvent::from_member(&deeper, "event")).0, JsonErrorCode::Depth);
+    let beside = envelope(format!("{{\"event\":{{}},\"x\":{}}}", nested(65)));
+    assert!(PreparedEvent::from_member(&beside, "event").is_ok());
+    assert_eq!(json_code(PreparedEvent::from_object(&deeper)).0, JsonErrorCode::Depth);
+}
+
+#[test]
+fn the_largest_event_makes_a_record_that_can_be_read() {
+    let event = format!("{{\"a\":\"{}\"}}", "x".repeat((1 << 20) - 8));
+    assert_eq!(event.len(), 1 << 20);
+    let parts = Parts::new(
+        &"l".repeat(128),
+        &"\\".repeat(128),
+        9_007_199_254_740_991,
+        "9999-12-31T23:59:59.999999Z",
+    );
+    let mut record = Vec::new();
+    PreparedEvent::new(event.as_bytes()).unwrap().seal(&parts.place(), None, &mut record);
+    assert_eq!(&*RecordView::parse(&record).unwrap().id, parts.id.as_str());
+
+    let mut record = Vec::new();
+    let deepest = PreparedEvent::new(nested(64).as_bytes()).unwrap();
+    deepest.seal(&parts.place(), None, &mut record);
+    assert!(RecordView::parse(&record).is_ok());
+}
+
+const EVENT: &str =
+    r#"{"event":{"a":1},"id":"i","ledger":"l","seq":4,"time":"2026-11-21T05:14:00.123456Z","v":1}"#;
+const SYSTEM: &str = r#"{"id":"i","ledger":"l","seq":4,"system":{"kind":"k"},"time":"2026-11-21T05:14:00.123456Z","v":1}"#;
+
+#[test]
+fn a_record_has_exactly_its_members() {
+    assert!(RecordView::parse(EVENT.as_bytes()).is_ok());
+    assert!(RecordView::parse(SYSTEM.as_bytes()).is_ok());
+    for (from, to) in [
+        ("\"event\":{\"a\":1},", ""),
+        ("\"id\":\"i\",", ""),
+        ("\"ledger\":\"l\",", ""),
+        ("\"seq\":4,", ""),
+        ("\"time\":\"2026-11-21T05:14:00.123456Z\",", ""),
+        (",\"v\":1", ""),
+        ("{\"event\"", "{\"a\":1,\"event\""),
+        ("\"id\"", "\"f\":1,\"id\""),
+        (",\"v\":1", ",\"v\":1,\"w\":1"),
+        ("\"time\"", "\"system\":{\"kind\":\"k\"},\"time\""),
+        ("{\"event\"", "{\"events\""),
+    ] {
+        let changed = EVENT.replacen(from, to, 1);
+        assert_ne!(changed, EVENT);
+        assert_eq!(RecordView::parse(changed.as_bytes()), Err(RecordError::Members), "{changed}");
+    }
+    for other in ["{}", "[]", "null", "1"] {
+        assert_eq!(RecordView::parse(other.as_bytes()), Err(RecordError::Members), "{other}");
+    }
+}
+
+#[test]
+fn each_member_of_a_record_has_its_form() {
+    for (record, from, to, member) in [
+        (EVENT, "{\"a\":1}", "[1]", "event"),
+        (EVENT, "{\"a\":1}", "null", "event"),
+        (EVENT, "{\"a\":1}", "\"{}\"", "event"),
+        (EVENT, "\"i\"", "\"\"", "id"),
+        (EVENT, "\"i\"", "7", "id"),
+        (EVENT, "\"i\"", "null", "id"),
+        (EVENT, "\"i\"", "\"a\\n\"", "id"),
+        (EVENT, "\"i\"", "\"\u{85}\"", "id"),
+        (EVENT, "\"l\"", "\"L\"", "ledger"),
+        (EVENT, "\"l\"", "\"\"", "ledger"),
+        (EVENT, "\"l\"", "\"..\"", "ledger"),
+        (EVENT, "\"l\"", "[]", "ledger"),
+        (EVENT, "\"seq\":4", "\"seq\":-1", "seq"),
+        (EVENT, "\"seq\":4", "\"seq\":1.5", "seq"),
+        (EVENT, "\"seq\":4", "\"seq\":\"4\"", "seq"),
+        (EVENT, "\"seq\":4", "\"seq\":1e+21", "seq"),
+        (EVENT, "2026-11-21T05:14:00.123456Z", "2026-11-21T05:14:00Z", "time"),
+        (EVENT, "2026-11-21T05:14:00.123456Z", "2026-02-30T05:14:00.123456Z", "time"),
+        (EVENT, "\"2026-11-21T05:14:00.123456Z\"", "5", "time"),
+        (EVENT, "\"v\":1", "\"v\":2", "v"),
+        (EVENT, "\"v\":1", "\"v\":\"1\"", "v"),
+        (EVENT, "\"v\":1", "\"v\":11", "v"),
+        (SYSTEM, "{\"kind\":\"k\"}", "{}", "system"),
+        (SYSTEM, "{\"kind\":\"k\"}", "{\"kind\":1}", "system"),
+        (SYSTEM, "{\"kind\":\"k\"}", "[]", "system"),
+        (SYSTEM, "{\"kind\":\"k\"}", "\"kind\"", "system"),
+    ] {
+        let changed = record.replacen(from, to, 1);
+        assert_ne!(changed, record, "{from}");
+        let refused = RecordView::parse(changed.as_bytes());
+        assert_eq!(refused, Err(RecordError::Member(member)), "{changed}");
+    }
+}
+
+#[test]
+fn a_record_is_canonical_and_its_event_within_limits() {
+    for (record, code, offset) in [
+        (EVENT.replace(":4", ": 4"), JsonErrorCode::NotCanonical, 45),
+        (format!("{EVENT}\n"), JsonErrorCode::NotCanonical, EVENT.len()),
+        (format!("{EVENT}x"), JsonErrorCode::Trailing, EVENT.len()),
+        (EVENT.replace("\"i\"", "\"\\u0069\""), JsonErrorCode::NotCanonical, 23),
+        (EVENT.replace("\"a\":1", "\"a\":1.0"), JsonErrorCode::NotCanonical, 14),
+        (EVENT.replace("{\"a\":1}", &nested(65)), JsonErrorCode::Depth, 9 + 64 * 5),
+        (EVENT.replace("{\"a\":1}", &nested(66)), JsonErrorCode::Depth, 9 + 65 * 5),
+        (
+            EVENT.replacen(":1}", &format!(":\"{}\"}}", "x".repeat(1 << 20)), 1),
+            JsonErrorCode::TooLarge,
+            (1 << 20) + 9,
+        ),
+    ] {
+        assert_eq!(json_code(RecordView::parse(record.as_bytes())), (code, offset));
+    }
+    let longest = "x".repeat(2 << 20);
+    assert_eq!(json_code(RecordView::parse(longest.as_bytes())).0, JsonErrorCode::TooLarge);
+}
+
+fn creation() -> Creation {
+    Creation {
+        origin: Origin::new("ledger.example.com/l").unwrap(),
+        sign_per: SignPer::Commit,
+        keys: vec![
+            KeyId::new(&format!("ed25519:{}", "ab".repeat(32))).unwrap(),
+            KeyId::new(&format!("ed25519:{}", "00".repeat(32))).unwrap(),
+        ],
+        max_unsigned: 65_536,
+    }
+}
+
+#[test]
+fn system_objects_survive_their_canonical_form() {
+    let creation = creation();
+    let archived = SegmentArchived {
+        first_seq: Seq::ZERO,
+        last_seq: Seq::new(65_535).unwrap(),
+        manifest_sha256: Sha256Hash([1; 32]),
+        segment_sha256: Sha256Hash([0xfe; 32]),
+        vault: "bucket \"worm\" / é\n".into(),
+    };
+    assert_eq!(Creation::parse(&creation.to_canonical()), Ok(creation.clone()));
+    for system in [System::LedgerCreated(creation), System::SegmentArchived(archived.clone())] {
+        let bytes = system.to_canonical().unwrap();
+        assert_eq!(canonicalize(&bytes, Limits::EVENT).as_ref(), Ok(&bytes));
+        assert_eq!(System::parse(&bytes).unwrap(), system);
+    }
+    assert!(Creation::parse(&archived.to_canonical()).is_err());
+    for sign_per in [SignPer::Record, SignPer::Commit] {
+        assert_eq!(sign_per.as_str().parse(), Ok(sign_per));
+    }
+    assert!("both".parse::<SignPer>().is_err());
+}
+
+#[test]
+fn system_objects_of_known_kinds_have_exactly_their_shape() {
+    let created = String::from_utf8(creation().to_canonical()).unwrap();
+    for (from, to, error) in [
+        ("\"max_unsigned\":65536,", "", SystemError::Members),
+        ("\"sign_per\"", "\"sign\":1,\"sign_per\"", SystemError::Members),
+        ("65536", "65537", SystemError::Member("max_unsigned")),
+        ("65536", "1.5", SystemError::Member("max_unsigned")),
+        ("65536", "-1", SystemError::Member("max_unsigned")),
+        ("\"commit\"", "\"batch\"", SystemError::Member("sign_per")),
+        ("\"commit\"", "1", SystemError::Member("sign_per")),
+        ("ledger.example.com/l", "ledger.example.com", SystemError::Member("origin")),
+        ("\"ed25519:ab", "\"ed25519:AB", SystemError::Member("keys")),
+        ("\"ed25519:ab", "1,\"ed25519:ab", SystemError::Member("keys")),
+        ("\"kind\":\"ledger_created\"", "\"kind\":1", SystemError::Member("kind")),
+    ] {
+        let changed = created.replacen(from, to, 1);
+        assert_ne!(changed, created, "{from}");
+        assert_eq!(System::parse(changed.as_bytes()), Err(error), "{changed}");
+    }
+    let keyless = Creation { keys: Vec::new(), ..creation() };
+    assert_eq!(Creation::parse(&keyless.to_canonical()), Err(SystemError::Member("keys")));
+
+    let archived = |first, last| {
+        let hash = "00".repeat(32);
+        format!(
+            r#"{{"first_seq":{first},"kind":"segment_archived","last_seq":{last},"manifest_sha256":"{hash}","segment_sha256":"{hash}","vault":"v"}}"#
+        )
+    };
+    assert!(System::parse(archived(5, 5).as_bytes()).is_ok());
+    assert_eq!(System::parse(archived(5, 4).as_bytes()), Err(SystemError::Member("last_seq")));
+    let short = archived(5, 5).replacen("00", "0", 1);
+    assert_eq!(System::parse(short.as_bytes()), Err(SystemError::Member("manifest_sha256")));
+    assert!(matches!(System::parse(b"{\"kind\": \"x\"}"), Err(SystemError::Json(_))));
+    assert_eq!(System::parse(b"[]"), Err(SystemError::Member("kind")));
+}
+
+#[test]
+fn a_kind_that_nobody_knows_yet_is_a_valid_record() {
+    let system = br#"{"kind":"later","what":[1]}"#;
+    let parsed = System::parse(system).unwrap();
+    assert_eq!((parsed.kind(), parsed.to_canonical()), ("later", None));
+    let parts = Parts::new("l", "i", 1, "2026-11-21T05:14:00.000000Z");
+    let (mut out, prev) = (Vec::new(), Digest([9; 32]));
+    let digest = seal_system(system, &parts.place(), Some(&prev), &mut out).unwrap();
+    assert_eq!(digest, whole_hash(&out, &[9; 32]));
+    assert_eq!(RecordView::parse(&out).unwrap().body, Body::System(system));
+    for bad in ["{}", "{\"kind\":1}", "[]", "{\"kind\": \"k\"}", "x"] {
+        let before = out.clone();
+        assert!(seal_system(bad.as_bytes(), &parts.place(), None, &mut out).is_err(), "{bad}");
+        assert_eq!(out, before);
+    }
+}

@@ -1,0 +1,6 @@
+//! What the fuzz targets do, one file per target. Each takes any bytes and panics where a promise is
+//! broken. Tests on stable include this folder and drive it over seeded mutations.
+
+pub mod json_canonicalize;
+pub mod json_check;
+pub mod record_view;
