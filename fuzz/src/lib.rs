@@ -3,4 +3,7 @@
 
 pub mod json_canonicalize;
 pub mod json_check;
+pub mod manifest;
 pub mod record_view;
+pub mod segment_line;
+pub mod vkey;
