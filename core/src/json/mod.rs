@@ -68,10 +68,10 @@ pub fn canonicalize_into(input: &[u8], limits: Limits, out: &mut Vec<u8>) -> Res
 }
 
 fn write_document(input: &[u8], limits: Limits, out: &mut Vec<u8>) -> Parsed<()> {
-    let ascii = admit(input, limits.bytes_max)?;
+    admit(input, limits.bytes_max)?;
     let before = out.len();
     out.reserve(input.len());
-    Reader::<false>::new(input, 0, ascii, limits, out).document()?;
+    Reader::<false>::new(input, 0, limits, out).document()?;
     // A number such as 1e15 grows when it is written out.
     if out.len() - before > limits.bytes_max {
         return Err(too_large(input.len(), limits.bytes_max));
@@ -90,9 +90,9 @@ pub fn check_canonical(input: &[u8], limits: Limits) -> Result<Members<'_>, Json
 }
 
 fn check(input: &[u8], limits: Limits) -> Parsed<Members<'_>> {
-    let ascii = admit(input, limits.bytes_max)?;
+    admit(input, limits.bytes_max)?;
     let mut nothing = Vec::new();
-    let mut reader = Reader::<true>::new(input, 0, ascii, limits, &mut nothing);
+    let mut reader = Reader::<true>::new(input, 0, limits, &mut nothing);
     reader.document()?;
     let depth = reader.deepest();
     Ok(Members::new(input, reader.into_members(), depth))

@@ -24,21 +24,21 @@ impl CanonicalObject {
     }
 
     fn parse_boxed(input: &[u8], limits: Limits) -> Parsed<Self> {
-        let ascii = admit(input, limits.bytes_max)?;
+        admit(input, limits.bytes_max)?;
         // This reader only steps over what is around the object.
         let mut discarded = Vec::new();
-        let mut outer = Reader::<false>::new(input, 0, ascii, limits, &mut discarded);
+        let mut outer = Reader::<false>::new(input, 0, limits, &mut discarded);
         outer.blank()?;
-        let (object, end) = Self::parse_at(input, outer.pos(), ascii, limits)?;
+        let (object, end) = Self::parse_at(input, outer.pos(), limits)?;
         outer.jump(end);
         outer.finish()?;
         Ok(object)
     }
 
     /// Reads the object that begins exactly at `start`; the position behind it.
-    fn parse_at(input: &[u8], start: usize, ascii: bool, limits: Limits) -> Parsed<(Self, usize)> {
+    fn parse_at(input: &[u8], start: usize, limits: Limits) -> Parsed<(Self, usize)> {
         let mut bytes = Vec::with_capacity((input.len() - start).min(limits.bytes_max));
-        let mut reader = Reader::<false>::new(input, start, ascii, limits, &mut bytes);
+        let mut reader = Reader::<false>::new(input, start, limits, &mut bytes);
         reader.one_object()?;
         let (end, depth) = (reader.pos(), reader.deepest());
         let members = reader.into_members();
@@ -176,10 +176,10 @@ pub fn canonicalize_array(
 }
 
 fn read_array(input: &[u8], each: Limits, elements_max: usize) -> Parsed<Vec<CanonicalObject>> {
-    let ascii = admit(input, usize::MAX)?;
+    admit(input, usize::MAX)?;
     // This reader only steps over what is between the objects.
     let mut discarded = Vec::new();
-    let mut outer = Reader::<false>::new(input, 0, ascii, each, &mut discarded);
+    let mut outer = Reader::<false>::new(input, 0, each, &mut discarded);
     let mut objects = Vec::new();
     outer.blank()?;
     if outer.peek() != b'[' {
@@ -197,7 +197,7 @@ fn read_array(input: &[u8], each: Limits, elements_max: usize) -> Parsed<Vec<Can
             let reason = format!("more than {elements_max} elements");
             return Err(refusal(JsonErrorCode::TooLarge, start, reason));
         }
-        let (object, end) = CanonicalObject::parse_at(input, start, ascii, each)?;
+        let (object, end) = CanonicalObject::parse_at(input, start, each)?;
         if end - start > each.bytes_max {
             return Err(too_large(start + each.bytes_max, each.bytes_max));
         }

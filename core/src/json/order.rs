@@ -1,52 +1,52 @@
 //! The order of names: by the UTF-16 code units of what they stand for (RFC 8785 section 3.2.3).
-//!
-//! Names are compared in canonical form, as they stand in the output. Three ways lead to the same
-//! answer, the cheapest that fits is taken.
 
 use core::cmp::Ordering;
 
 use super::string::read_escape;
 
-/// Compares two names without escapes.
+/// Bytes that are skipped at a time while names are equal.
+const STRIDE: usize = 16;
+
+/// Compares two names as canonical form writes them, without their quotes.
 ///
-/// UTF-8 bytes order like UTF-16 units except where a character beyond U+FFFF (first byte 0xf0 up,
-/// surrogates from 0xd800) meets one from U+E000 to U+FFFF (first byte 0xee or 0xef).
-pub(super) fn compare_unescaped(left: &[u8], right: &[u8]) -> Ordering {
-    let differing = left.iter().zip(right).find(|(a, b)| a != b);
-    match differing {
-        Some((&a, &b)) if a >= 0xee && b >= 0xee => {
-            // Swapping the two groups: 0xee and 0xef move above 0xf4.
-            let rank = |byte: u8| if byte < 0xf0 { byte + 8 } else { byte - 8 };
-            rank(a).cmp(&rank(b))
-        }
-        Some((a, b)) => a.cmp(b),
+/// Nothing is decoded: canonical form spells every character in one way, so the first byte that
+/// differs lies in the first characters that differ, and only those decide.
+#[inline]
+pub(super) fn compare(left: &[u8], right: &[u8]) -> Ordering {
+    let strides = left.chunks_exact(STRIDE).zip(right.chunks_exact(STRIDE));
+    let equal = STRIDE * strides.take_while(|(a, b)| a == b).count();
+    let (left_rest, right_rest) = (&left[equal..], &right[equal..]);
+    match left_rest.iter().zip(right_rest).position(|(a, b)| a != b) {
         None => left.len().cmp(&right.len()),
+        Some(differing) => {
+            let at = escape_start(left, equal + differing);
+            rank(left, at).cmp(&rank(right, at))
+        }
     }
 }
 
-/// Compares any two names.
-pub(super) fn compare_escaped(left: &[u8], right: &[u8]) -> Ordering {
-    ranks(left).cmp(ranks(right))
+/// The start of the escape that `at` lies in, or `at`.
+#[inline]
+fn escape_start(name: &[u8], at: usize) -> usize {
+    let Some(back) = name[..at].iter().rev().take(5).position(|&byte| byte == b'\\') else {
+        return at;
+    };
+    let slash = at - 1 - back;
+    // Of a row of backslashes every second one is the escaped one of a pair.
+    let before = name[..slash].iter().rev().take_while(|&&byte| byte == b'\\').count();
+    let len = if name.get(slash + 1) == Some(&b'u') { 6 } else { 2 };
+    if before % 2 == 0 && at < slash + len { slash } else { at }
 }
 
-/// The characters of a name as numbers that order as UTF-16 does: U+E000 to U+FFFF move above
-/// everything that needs surrogates.
-fn ranks(name: &[u8]) -> impl Iterator<Item = u32> {
-    let text = core::str::from_utf8(name).unwrap_or_default();
-    let mut at = 0;
-    core::iter::from_fn(move || {
-        let c = match text.get(at..)?.chars().next()? {
-            '\\' => {
-                let (c, behind) = read_escape(name, at).ok()?;
-                at = behind;
-                c
-            }
-            c => {
-                at += c.len_utf8();
-                c
-            }
-        };
-        let code = u32::from(c);
-        Some(if (0xe000..=0xffff).contains(&code) { code + 0x11_0000 } else { code })
-    })
+/// A number for the byte at `at` that orders as UTF-16 does. UTF-8 orders alike except where U+E000 to
+/// U+FFFF (first byte 0xee or 0xef) meet characters that need surrogates (from 0xd800; first byte 0xf0
+/// up). What is escaped in canonical form is ASCII and counts as itself.
+#[inline]
+fn rank(name: &[u8], at: usize) -> u32 {
+    match name.get(at) {
+        Some(b'\\') => read_escape(name, at).map_or(0, |(c, _)| u32::from(c)),
+        Some(&byte @ (0xee | 0xef)) => u32::from(byte) + 0x10,
+        Some(&byte) => u32::from(byte),
+        None => 0,
+    }
 }

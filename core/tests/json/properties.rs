@@ -107,6 +107,27 @@ proptest! {
     }
 
     #[test]
+    fn names_alike_for_long_order_by_utf16_units(
+        start in "[a\"\\\\\n\u{1}\u{e9}]{0,40}",
+        ends in proptest::collection::btree_set(
+            "[un01\"\\\\\n\u{1}\u{2}\u{1f}\u{e9}\u{ea}\u{d7ff}\u{e000}\u{ffff}\u{10000}\u{10ffff}]{0,5}",
+            0..12,
+        ),
+        seed in any::<u64>(),
+    ) {
+        let mut names: Vec<_> = ends.iter().map(|end| format!("{start}{end}")).collect();
+        let members = names.iter().map(|name| (name.clone(), serde_json::Value::Null)).collect();
+        let text = spell(&serde_json::Value::Object(members), &mut Rng(seed));
+        names.sort_by_key(|name| name.encode_utf16().collect::<Vec<_>>());
+        match Value::parse(text.as_bytes(), ANY).unwrap() {
+            Value::Object(read) => {
+                prop_assert!(read.iter().map(|(name, _)| name).eq(&names), "{}", text);
+            }
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+
+    #[test]
     fn an_array_gives_the_objects_that_were_put_in(
         values in proptest::collection::vec(any_value(), 0..6), seed in any::<u64>(),
     ) {

@@ -17,8 +17,6 @@ pub(in crate::json) struct Member {
     pub(super) end: usize,
     /// The name's opening quote in the input, for errors.
     offset: usize,
-    /// The name needs no escape.
-    plain: bool,
 }
 
 impl Member {
@@ -50,7 +48,7 @@ impl<const CHECK: bool> Reader<'_, '_, CHECK> {
         }
         self.pos += 1;
         self.blank()?;
-        Ok(Member { name, name_end, end: 0, offset, plain })
+        Ok(Member { name, name_end, end: 0, offset })
     }
 
     /// The content of a member's name, from where it is now.
@@ -66,14 +64,7 @@ impl<const CHECK: bool> Reader<'_, '_, CHECK> {
 
     #[inline]
     fn compare(&self, left: &Member, right: &Member) -> Ordering {
-        let (left_name, right_name) = (self.name(left), self.name(right));
-        if !(left.plain && right.plain) {
-            order::compare_escaped(left_name, right_name)
-        } else if self.ascii {
-            left_name.cmp(right_name)
-        } else {
-            order::compare_unescaped(left_name, right_name)
-        }
+        order::compare(self.name(left), self.name(right))
     }
 
     /// Whether `member` stands where canonical form wants it, behind `previous`.

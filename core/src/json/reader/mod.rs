@@ -24,6 +24,9 @@ pub(super) use members::Member;
 /// what is built from it.
 const DEPTH_CEILING: u32 = 128;
 
+/// Members that most texts have open at once, so that remembering them takes one allocation.
+const MEMBERS_EXPECTED: usize = 16;
+
 pub(super) struct Reader<'i, 'o, const CHECK: bool> {
     input: &'i [u8],
     /// The next byte to read.
@@ -36,24 +39,16 @@ pub(super) struct Reader<'i, 'o, const CHECK: bool> {
     scratch: Vec<u8>,
     depth_max: u32,
     deepest: u32,
-    ascii: bool,
 }
 
-/// Checks size and encoding of a whole input. True when it is ASCII.
-pub(super) fn admit(input: &[u8], bytes_max: usize) -> Parsed<bool> {
+/// Checks size and encoding of a whole input.
+pub(super) fn admit(input: &[u8], bytes_max: usize) -> Parsed<()> {
     if input.len() > bytes_max {
         return Err(too_large(bytes_max, bytes_max));
     }
-    if input.is_ascii() {
-        return Ok(true);
-    }
-    match core::str::from_utf8(input) {
-        Ok(_) => Ok(false),
-        Err(error) => {
-            let reason = "the bytes are not UTF-8";
-            Err(refusal(JsonErrorCode::Utf8, error.valid_up_to(), reason))
-        }
-    }
+    core::str::from_utf8(input).map(|_| ()).map_err(|error| {
+        refusal(JsonErrorCode::Utf8, error.valid_up_to(), "the bytes are not UTF-8")
+    })
 }
 
 pub(super) fn too_large(offset: usize, bytes_max: usize) -> Box<JsonError> {
@@ -62,23 +57,16 @@ pub(super) fn too_large(offset: usize, bytes_max: usize) -> Box<JsonError> {
 
 impl<'i, 'o, const CHECK: bool> Reader<'i, 'o, CHECK> {
     /// A reader that starts at `pos` of an input that [`admit`] has seen and appends to `out`.
-    pub(super) fn new(
-        input: &'i [u8],
-        pos: usize,
-        ascii: bool,
-        limits: Limits,
-        out: &'o mut Vec<u8>,
-    ) -> Self {
+    pub(super) fn new(input: &'i [u8], pos: usize, limits: Limits, out: &'o mut Vec<u8>) -> Self {
         Self {
             input,
             pos,
             run: pos,
             out,
-            members: Vec::new(),
+            members: Vec::with_capacity(MEMBERS_EXPECTED),
             scratch: Vec::new(),
             depth_max: limits.depth_max.min(DEPTH_CEILING),
             deepest: 0,
-            ascii,
         }
     }
 
