@@ -37,7 +37,8 @@ impl CanonicalObject {
 
     /// Reads the object that begins exactly at `start`; the position behind it.
     fn parse_at(input: &[u8], start: usize, limits: Limits) -> Parsed<(Self, usize)> {
-        let mut bytes = Vec::with_capacity((input.len() - start).min(limits.bytes_max));
+        // Grown as needed: the rest of the input may be a thousand other objects.
+        let mut bytes = Vec::new();
         let mut reader = Reader::<false>::new(input, start, limits, &mut bytes);
         reader.one_object()?;
         let (end, depth) = (reader.pos(), reader.deepest());

@@ -63,7 +63,7 @@ impl<'i, 'o, const CHECK: bool> Reader<'i, 'o, CHECK> {
             pos,
             run: pos,
             out,
-            members: Vec::with_capacity(MEMBERS_EXPECTED),
+            members: Vec::new(),
             scratch: Vec::new(),
             depth_max: limits.depth_max.min(DEPTH_CEILING),
             deepest: 0,
@@ -313,6 +313,9 @@ impl<'i, 'o, const CHECK: bool> Reader<'i, 'o, CHECK> {
             return Ok(());
         }
         let first = self.members.len();
+        if depth == 1 {
+            self.members.reserve(MEMBERS_EXPECTED);
+        }
         let mut previous: Option<Member> = None;
         let mut sorted = true;
         loop {
