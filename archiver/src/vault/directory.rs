@@ -1,0 +1,270 @@
+//! A vault in a directory: one folder for each ledger, files that are created once.
+//!
+//! A file appears under its name only when it is complete and flushed: it is written under a `.tmp-`
+//! name, flushed, given its name by a rename that refuses to replace, and the folder is flushed. A
+//! crash leaves at most a `.tmp-` file, which means nothing. Files are made read-only, which stops
+//! accidents, not attackers; the signatures are for those.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use indelible_core::encoding::hex;
+use indelible_core::hash::Sha256Hash;
+use indelible_core::name::LedgerName;
+use indelible_core::segment::{FileName, TMP_PREFIX};
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
+use sha2::{Digest as _, Sha256};
+
+use super::{Upload, Vault, VaultError};
+
+/// Bytes copied at once.
+const COPY_BYTES: usize = 128 << 10;
+
+/// A vault in a directory of this machine.
+#[derive(Debug, Clone)]
+pub struct DirectoryVault {
+    root: PathBuf,
+}
+
+impl DirectoryVault {
+    /// The vault at `root`, created with its parents when it is not there.
+    ///
+    /// # Errors
+    /// [`VaultError::Io`] when the folder cannot be made or is not a folder.
+    pub fn open(root: &Path) -> Result<Self, VaultError> {
+        make_folder(root)?;
+        let root = fs::canonicalize(root).map_err(|source| failed(root, source))?;
+        Ok(Self { root })
+    }
+
+    /// The folder, as an absolute path.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn folder(&self, ledger: &LedgerName) -> PathBuf {
+        self.root.join(ledger.as_str())
+    }
+}
+
+impl Vault for DirectoryVault {
+    fn name(&self) -> String {
+        format!("directory {}", self.root.display())
+    }
+
+    fn list(&self, ledger: &LedgerName) -> Result<Vec<FileName>, VaultError> {
+        let folder = self.folder(ledger);
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(failed(&folder, source)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|source| failed(&folder, source))?;
+            names.extend(entry.file_name().to_str().and_then(FileName::parse));
+        }
+        Ok(names)
+    }
+
+    fn create(
+        &self,
+        ledger: &LedgerName,
+        name: &str,
+        upload: Upload<'_>,
+    ) -> Result<(), VaultError> {
+        let folder = self.folder(ledger);
+        make_folder(&folder)?;
+        let target = folder.join(name);
+        if target.symlink_metadata().is_ok() {
+            return self.same(ledger, name, &upload);
+        }
+        let draft = Draft::write(&folder, upload.content)?;
+        if (draft.size, draft.sha256) != (upload.size, upload.sha256) {
+            return Err(strange(&target, "what was written is not what was to be written"));
+        }
+        match draft.publish(&target)? {
+            Published::Done => Ok(()),
+            // Somebody else was faster; what counts is what is there.
+            Published::Taken => self.same(ledger, name, &upload),
+        }
+    }
+
+    fn open(
+        &self,
+        ledger: &LedgerName,
+        name: &str,
+        bytes_max: u64,
+    ) -> Result<Box<dyn Read + Send>, VaultError> {
+        Ok(Box::new(open_plain(&self.folder(ledger).join(name), bytes_max)?))
+    }
+}
+
+impl DirectoryVault {
+    /// Checks that the object that is there is the one that was to be written.
+    fn same(&self, ledger: &LedgerName, name: &str, upload: &Upload<'_>) -> Result<(), VaultError> {
+        let path = self.folder(ledger).join(name);
+        let mut file = open_plain(&path, upload.size).map_err(|error| {
+            if matches!(error, VaultError::Strange { .. }) { differs(&path) } else { error }
+        })?;
+        let mut hasher = Sha256::new();
+        let size = copy(&mut file, &mut |bytes| {
+            hasher.update(bytes);
+            Ok(())
+        })
+        .map_err(|source| failed(&path, source))?;
+        let found = Sha256Hash(hasher.finalize().into());
+        if (size, found) != (upload.size, upload.sha256) {
+            return Err(differs(&path));
+        }
+        Ok(())
+    }
+}
+
+/// A file on its way into the vault. Removed again when it is dropped unpublished.
+struct Draft {
+    path: PathBuf,
+    size: u64,
+    sha256: Sha256Hash,
+    published: bool,
+}
+
+enum Published {
+    Done,
+    Taken,
+}
+
+impl Draft {
+    fn write(folder: &Path, content: &mut dyn Read) -> Result<Self, VaultError> {
+        let mut random = [0u8; 8];
+        getrandom::fill(&mut random).map_err(|error| failed(folder, io::Error::other(error)))?;
+        let path = folder.join(format!("{TMP_PREFIX}{}", hex(&random)));
+        let failed_here = |source| failed(&path, source);
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o444)
+            .open(&path)
+            .map_err(failed_here)?;
+        let mut draft =
+            Self { path: path.clone(), size: 0, sha256: Sha256Hash([0; 32]), published: false };
+        let mut hasher = Sha256::new();
+        draft.size = copy(content, &mut |bytes| {
+            hasher.update(bytes);
+            file.write_all(bytes)
+        })
+        .map_err(failed_here)?;
+        file.sync_all().map_err(failed_here)?;
+        draft.sha256 = Sha256Hash(hasher.finalize().into());
+        Ok(draft)
+    }
+
+    /// Gives the file its name, never replacing another.
+    fn publish(mut self, target: &Path) -> Result<Published, VaultError> {
+        let renamed = match renameat_with(CWD, &self.path, CWD, target, RenameFlags::NOREPLACE) {
+            // The file system knows no such rename. A hard link refuses an existing name as well.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                fs::hard_link(&self.path, target).map_err(|error| (error, false)).map(|()| false)
+            }
+            Ok(()) => Ok(true),
+            Err(errno) => Err((io::Error::from(errno), false)),
+        };
+        match renamed {
+            Ok(moved) => self.published = moved,
+            Err((error, _)) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Ok(Published::Taken);
+            }
+            Err((source, _)) => return Err(failed(target, source)),
+        }
+        sync_folder(target.parent().unwrap_or(Path::new(".")))?;
+        Ok(Published::Done)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.published {
+            // Best effort: a left `.tmp-` file means nothing to any reader.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Opens a regular file without following a link.
+fn open_plain(path: &Path, bytes_max: u64) -> Result<File, VaultError> {
+    // O_NONBLOCK, so that a pipe in the place of a file cannot hang the reader.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file =
+        OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(
+            |source| match source.kind() {
+                io::ErrorKind::NotFound => {
+                    VaultError::Missing { place: path.display().to_string() }
+                }
+                _ => failed(path, source),
+            },
+        )?;
+    let meta = file.metadata().map_err(|source| failed(path, source))?;
+    if !meta.is_file() {
+        return Err(strange(path, "it is not a regular file"));
+    }
+    if meta.len() > bytes_max {
+        return Err(strange(
+            path,
+            &format!("{} bytes, at most {bytes_max} are allowed", meta.len()),
+        ));
+    }
+    Ok(file)
+}
+
+fn copy(from: &mut dyn Read, to: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<u64> {
+    let mut buffer = vec![0u8; COPY_BYTES];
+    let mut total = 0u64;
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(total),
+            Ok(count) => {
+                to(&buffer[..count])?;
+                total += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Makes a folder and flushes the entry of every folder that it made, so that a crash cannot take away
+/// a folder that already holds evidence.
+fn make_folder(path: &Path) -> Result<(), VaultError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent {
+        make_folder(parent)?;
+    }
+    match DirBuilder::new().mode(0o755).create(path) {
+        Ok(()) => sync_folder(parent.unwrap_or(Path::new("."))),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(source) => Err(failed(path, source)),
+    }
+}
+
+fn sync_folder(path: &Path) -> Result<(), VaultError> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(|source| failed(path, source))
+}
+
+fn failed(path: &Path, source: io::Error) -> VaultError {
+    VaultError::Io { place: path.display().to_string(), source }
+}
+
+fn differs(path: &Path) -> VaultError {
+    VaultError::Differs { place: path.display().to_string() }
+}
+
+fn strange(path: &Path, reason: &str) -> VaultError {
+    VaultError::Strange { place: path.display().to_string(), reason: reason.into() }
+}
