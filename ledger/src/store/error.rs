@@ -96,11 +96,6 @@ impl StoreError {
         class.unwrap_or(Self::Io)(text.into())
     }
 
-    /// A damaged row or file.
-    pub(crate) fn corrupt(what: impl Into<Arc<str>>) -> Self {
-        Self::Corrupt(what.into())
-    }
-
     /// Whether the commit that failed with this may be durable nevertheless.
     #[must_use]
     pub fn outcome_is_unknown(&self) -> bool {

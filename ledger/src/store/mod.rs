@@ -7,6 +7,7 @@
 //!
 //! * [`batch`]: the rows of one commit.
 //! * [`error`]: the classes of failure, each with what the operator or the engine can do about it.
+//! * [`rocks`]: RocksDB, the default.
 //! * [`memory`]: a store in memory whose every step can be made to fail, for tests of the engine.
 //!
 //! **Poison.** When a commit fails nobody knows whether it became durable (the write may have reached
@@ -17,6 +18,7 @@ pub mod batch;
 pub mod error;
 pub mod memory;
 mod poison;
+pub mod rocks;
 
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;

@@ -1,0 +1,302 @@
+//! The data folder: who may use it, which version wrote it, and the head outside of the database
+//! (`docs/FORMAT.md` section 8.1).
+//!
+//! ```text
+//! DIR/format       "indelible data 1\n", written before anything else
+//! DIR/lock         held with flock while the folder is in use
+//! DIR/head         how far the database must be at least
+//! DIR/db/          the database
+//! DIR/signing.key, DIR/public.vkey, DIR/admin.token
+//! ```
+//!
+//! A folder is taken over only when it is empty or says that it is ours: a mistyped path never fills
+//! somebody's home with files.
+
+mod files;
+mod head;
+
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+pub use files::{create_secret, replace_file};
+pub use head::HeadFile;
+
+use files::TEMPORARY_SUFFIX;
+
+/// The version of the data folder that this program writes.
+pub const DATA_VERSION: u32 = 1;
+
+const FORMAT_PREFIX: &str = "indelible data ";
+/// More than any format file has: a larger one is not ours.
+const FORMAT_BYTES_MAX: usize = 64;
+
+/// Why a data folder cannot be used. Each text names the path and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FolderError {
+    /// Written by a later version.
+    #[error("the data folder {} is of version {found}, but this program knows versions up to {DATA_VERSION}; use the newer program, nothing was changed", .dir.display())]
+    NewerFormat {
+        /// The folder.
+        dir: PathBuf,
+        /// The version it names.
+        found: u64,
+    },
+    /// Another process has it.
+    #[error("the data folder {} is in use by another process; stop that one, or choose another folder", .dir.display())]
+    Locked {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// There are files in it, but no format file.
+    #[error("{} is not empty and not a data folder ({} is in it); choose an empty folder, or one that this program created", .dir.display(), .found.display())]
+    NotOurs {
+        /// The folder.
+        dir: PathBuf,
+        /// Something that lies in it.
+        found: PathBuf,
+    },
+    /// There is nothing, and nothing was to be created.
+    #[error("there is no data folder at {}", .dir.display())]
+    Missing {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// A file stands where the folder should be.
+    #[error("{} is a file, not a folder; choose another path", .dir.display())]
+    NotAFolder {
+        /// The path.
+        dir: PathBuf,
+    },
+    /// A file of the folder has not the form that this program writes.
+    #[error("{} is damaged: {reason}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A file that must not be overwritten is there already.
+    #[error("{} exists already and is never overwritten; move it away first if it is no longer needed", .path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not allowed.
+    #[error("no permission for {}: {source}; give the user that runs this program read and write access", .path.display())]
+    Permission {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Mounted read-only.
+    #[error("{} lies on a read-only file system; mount it writable, or choose another folder", .path.display())]
+    ReadOnly {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// No room left.
+    #[error("no space left for {}: {source}; free some space and start again", .path.display())]
+    Full {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Anything else that the system refuses.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl FolderError {
+    fn io(path: &Path, source: io::Error) -> Self {
+        let path = path.to_path_buf();
+        match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::Permission { path, source },
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Self::Full { path, source },
+            io::ErrorKind::NotADirectory => Self::NotAFolder { dir: path },
+            _ => Self::Io { path, source },
+        }
+    }
+}
+
+/// A data folder that this process alone may write. The lock ends when this is dropped or the process
+/// dies, however it dies.
+#[derive(Debug)]
+pub struct DataFolder {
+    dir: PathBuf,
+    created: bool,
+    /// Held, never read: closing the file gives up the lock.
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Opens the folder, creating it (mode 0700) if there is none, and locks it.
+    ///
+    /// # Errors
+    /// [`FolderError`]; nothing is changed in a folder that is not ours, newer, or in use.
+    pub fn open(dir: &Path) -> Result<Self, FolderError> {
+        create_folder(dir)?;
+        // Before the lock, since a later version may lock in another way; again after it, since another
+        // process may just have been creating the folder.
+        let _ = check_format(dir)?;
+        let lock = lock(dir)?;
+        let created = !check_format(dir)?;
+        if created {
+            let text = format!("{FORMAT_PREFIX}{DATA_VERSION}\n");
+            replace_file(&dir.join("format"), text.as_bytes())?;
+        }
+        Ok(Self { dir: dir.to_path_buf(), created, _lock: lock })
+    }
+
+    /// Checks, without a lock and without writing, that `dir` is a data folder this program can read:
+    /// for reading beside a running server.
+    ///
+    /// # Errors
+    /// [`FolderError::Missing`] also for a folder that was never begun.
+    pub fn check(dir: &Path) -> Result<(), FolderError> {
+        let missing = || FolderError::Missing { dir: dir.to_path_buf() };
+        match fs::metadata(dir) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Err(FolderError::NotAFolder { dir: dir.to_path_buf() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing()),
+            Err(error) => return Err(FolderError::io(dir, error)),
+        }
+        if check_format(dir)? { Ok(()) } else { Err(missing()) }
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Whether this opening created it.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.created
+    }
+
+    /// Where the database is.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        database(&self.dir)
+    }
+
+    /// The head outside of the database; `None` before the first one was written.
+    ///
+    /// # Errors
+    /// [`FolderError::Damaged`] for any other bytes than [`DataFolder::write_head`] writes.
+    pub fn read_head(&self) -> Result<Option<HeadFile>, FolderError> {
+        head::read(&self.dir)
+    }
+
+    /// Replaces the head: written to another name, synced, renamed, and the folder synced. After a crash
+    /// it is the old one or the new one.
+    ///
+    /// # Errors
+    /// [`FolderError`]; the old head is then still there.
+    pub fn write_head(&self, head: &HeadFile) -> Result<(), FolderError> {
+        replace_file(&self.dir.join(head::NAME), &head.to_json())
+    }
+}
+
+/// Where the database of the data folder `dir` is.
+#[must_use]
+pub fn database(dir: &Path) -> PathBuf {
+    dir.join("db")
+}
+
+/// The head outside of the database, read beside a running server.
+///
+/// # Errors
+/// As [`DataFolder::read_head`].
+pub fn read_head(dir: &Path) -> Result<Option<HeadFile>, FolderError> {
+    head::read(dir)
+}
+
+fn create_folder(dir: &Path) -> Result<(), FolderError> {
+    match fs::metadata(dir) {
+        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(_) => return Err(FolderError::NotAFolder { dir: dir.to_path_buf() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(FolderError::io(dir, error)),
+    }
+    let parent = files::parent(dir);
+    fs::create_dir_all(parent).map_err(|error| FolderError::io(parent, error))?;
+    match DirBuilder::new().mode(0o700).create(dir) {
+        // Somebody else created it just now; the lock decides who goes on.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        done => done.map_err(|error| FolderError::io(dir, error))?,
+    }
+    files::sync_folder(parent)
+}
+
+/// `true` for a folder of a version that we know, `false` for an empty one.
+fn check_format(dir: &Path) -> Result<bool, FolderError> {
+    let path = dir.join("format");
+    let text = match files::read_small(&path, FORMAT_BYTES_MAX) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return refuse_foreign(dir).map(|()| false);
+        }
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Vec::new(),
+        Err(error) => return Err(FolderError::io(&path, error)),
+    };
+    let reason = "it does not say 'indelible data' and a version";
+    let found = parse_format(&text).ok_or(FolderError::Damaged { path, reason })?;
+    if found > u64::from(DATA_VERSION) {
+        return Err(FolderError::NewerFormat { dir: dir.to_path_buf(), found });
+    }
+    Ok(true)
+}
+
+fn parse_format(text: &[u8]) -> Option<u64> {
+    let digits = std::str::from_utf8(text).ok()?.strip_prefix(FORMAT_PREFIX)?.strip_suffix('\n')?;
+    let canonical = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+    if canonical { digits.parse().ok() } else { None }
+}
+
+/// Without a format file only what an interrupted first start leaves may lie in the folder, and what
+/// file systems put into the root of a disk.
+fn refuse_foreign(dir: &Path) -> Result<(), FolderError> {
+    let failed = |error| FolderError::io(dir, error);
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let known = [OsStr::new("lock"), OsStr::new("lost+found")].contains(&&*name)
+            || name.to_string_lossy().ends_with(TEMPORARY_SUFFIX);
+        if !known {
+            return Err(FolderError::NotOurs { dir: dir.to_path_buf(), found: name.into() });
+        }
+    }
+    Ok(())
+}
+
+fn lock(dir: &Path) -> Result<File, FolderError> {
+    let path = dir.join("lock");
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|error| FolderError::io(&path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(FolderError::Locked { dir: dir.to_path_buf() }),
+        Err(TryLockError::Error(error)) => Err(FolderError::io(&path, error)),
+    }
+}

@@ -1,0 +1,91 @@
+//! Reading a database while another process writes it.
+//!
+//! RocksDB opens a database for reading without a lock and without writing a byte: it replays the log
+//! into memory and sees what was there at that moment, for ever. Two things can get in the way, both
+//! because the writer deletes files that it no longer needs. While opening, a file can vanish between
+//! the list of files being read and the file being opened; then opening is tried again. Later nothing
+//! can vanish, since every file is held open (a deleted file lives until it is closed).
+//!
+//! A "secondary" instance, the other way that RocksDB offers, follows the writer, but it cannot check the
+//! log against the manifest, needs a folder of its own to write into, and what it shows changes under
+//! the reader. For a verifier a fixed state is the better one.
+
+use std::thread;
+use std::time::Duration;
+
+use rocksdb::{Cache, DB};
+
+use super::error::classify;
+use super::options::{self, RocksConfig};
+use super::refuse_unknown_families;
+use super::view::View;
+use crate::store::{Read, Scan, Space, StoreError, Visitor};
+
+/// Tries to open beside a writer that keeps deleting files. It deletes some every few seconds at most,
+/// and a try takes well under one.
+const TRIES_MAX: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// One state of a database that another process may be writing.
+pub struct RocksBeside {
+    db: DB,
+}
+
+impl RocksBeside {
+    /// Opens the state that is there now. Needs as many file descriptors as the database has files, and
+    /// memory for the log that the writer has not yet turned into files
+    /// ([`RocksConfig::write_buffer_bytes`] of the writer).
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when there is no database, or too few file descriptors;
+    /// [`StoreError::Permission`], [`StoreError::NewerFormat`], [`StoreError::Corrupt`].
+    pub fn open(config: &RocksConfig) -> Result<Self, StoreError> {
+        let mut tries = 1;
+        loop {
+            match Self::try_open(config) {
+                // Damage and a file that has just been deleted look alike, so both are tried again.
+                Err(StoreError::Io(_) | StoreError::Corrupt(_)) if tries < TRIES_MAX => {
+                    tries += 1;
+                    thread::sleep(PAUSE);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn try_open(config: &RocksConfig) -> Result<Self, StoreError> {
+        let mut options = options::database(config)?;
+        options.create_if_missing(false);
+        options.create_missing_column_families(false);
+        options.set_max_open_files(-1);
+        refuse_unknown_families(&options, &config.path)?;
+        let cache = Cache::new_lru_cache(config.block_cache_bytes);
+        let families = options::families(config, &cache);
+        let error_if_log_exists = false;
+        let db = DB::open_cf_descriptors_read_only(
+            &options,
+            &config.path,
+            families,
+            error_if_log_exists,
+        );
+        db.map(|db| Self { db }).map_err(|error| classify(&error))
+    }
+
+    fn view(&self) -> View<'_> {
+        View { db: &self.db, snapshot: None }
+    }
+}
+
+impl Read for RocksBeside {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.view().get(space, key)
+    }
+
+    fn get_many(&self, space: Space, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.view().get_many(space, keys)
+    }
+
+    fn scan(&self, scan: &Scan<'_>, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
+        self.view().scan(scan, visit)
+    }
+}
