@@ -92,6 +92,27 @@ fn a_growth_far_out_knows_its_nodes_by_arithmetic() {
 }
 
 #[test]
+fn of_the_old_tree_a_growth_knows_its_frontier_and_nothing_else() {
+    let leaves = entries(8);
+    let mut growth = Growth::new(CompactRange::new(0)).unwrap();
+    growth.extend(leaves[..6].iter().copied()).unwrap();
+    let mut growth = Growth::new(growth.frontier()).unwrap();
+    growth.extend(leaves[6..].iter().copied()).unwrap();
+    for level in 0..4u8 {
+        for index in 0..8usize >> level {
+            let known = match (level, index) {
+                // Leaves 0 to 3 and 4 to 5 were the frontier of 6; the rest is new.
+                (2, 0) | (1, 2) | (0, 6..) | (1, 3) | (2, 1) | (3, 0) => {
+                    Some(mth(&leaves[index << level..(index + 1) << level]))
+                }
+                _ => None,
+            };
+            assert_eq!(growth.node(level, index as u64), known, "{level}/{index}");
+        }
+    }
+}
+
+#[test]
 fn a_growth_needs_a_frontier_from_leaf_0() {
     assert!(matches!(Growth::new(CompactRange::new(8)), Err(RangeError::NotAdjacent { .. })));
 }

@@ -176,6 +176,14 @@ fn a_consistency_proof_is_refused_when_any_one_bit_of_a_hash_differs() {
 }
 
 #[test]
+fn a_consistency_proof_does_not_serve_a_taller_tree_with_the_same_root() {
+    let leaves = entries(7);
+    let proof = proof(3, &leaves);
+    let verdict = consistency::verify(3, 15, &mth(&leaves[..3]), &mth(&leaves), &proof);
+    assert_eq!(verdict, Err(ProofError::Length { given: proof.len() }));
+}
+
+#[test]
 fn the_empty_tree_precedes_every_tree_but_has_only_its_one_root() {
     let root = mth(&entries(5));
     assert_eq!(consistency::verify(0, 5, &empty_root(), &root, &[]), Ok(()));
