@@ -273,11 +273,15 @@ mod tests {
         let base = coefficients(key.point(), &parts(b"c"), &SEED);
         let mut other_s = parts(b"c");
         other_s[2].s += Scalar::ONE;
+        // Another message under the same S.
+        let mut other_challenge = parts(b"c");
+        other_challenge[2].challenge[0] ^= 1;
         for changed in [
             coefficients(key.point(), &parts(b"d"), &SEED),
             coefficients(key.point(), &parts(b"c"), &[1; 32]),
             coefficients(other.point(), &parts(b"c"), &SEED),
             coefficients(key.point(), &other_s, &SEED),
+            coefficients(key.point(), &other_challenge, &SEED),
         ] {
             assert!(base.iter().zip(&changed).all(|(a, b)| a != b));
         }
