@@ -100,7 +100,7 @@ pub enum ArchiveError {
     #[error("the segment is archived, but the ledger could not record it: {0}")]
     Record(#[source] AppendError),
     /// A spool file could not be made.
-    #[error("no spool file in {folder}: {source}")]
+    #[error("no spool file in {}: {source}", .folder.display())]
     Spool {
         /// Where.
         folder: PathBuf,
