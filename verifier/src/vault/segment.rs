@@ -1,0 +1,328 @@
+//! One segment and its manifest, checked by one worker without knowing its neighbours.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::sync::Arc;
+
+use indelible_core::checkpoint::Checkpoint;
+use indelible_core::code::Code;
+use indelible_core::hash::Sha256Hash;
+use indelible_core::limits::{LINE_BYTES_MAX, MANIFEST_BYTES_MAX, SEGMENT_PLAIN_BYTES_MAX};
+use indelible_core::manifest::Manifest;
+use indelible_core::note::{NoteVerifyError, SignedNote};
+use indelible_core::segment::{Run, manifest_name};
+use sha2::{Digest as _, Sha256};
+
+use super::folder::{Folder, OpenError};
+use crate::blocks::{Blocks, End};
+use crate::context::Context;
+use crate::findings::{Finding, Findings};
+use crate::ledger::Vouched;
+use crate::report::checkpoint_code;
+use crate::stretch::{Before, Expected, Stretch, StretchCheck};
+
+/// Largest window of a Zstandard frame as a power of two in bytes: the 8 MiB that RFC 8878 section
+/// 3.1.1.1.2 asks every decoder to support. A frame that needs more is refused, as it would let a file
+/// of a few bytes take gigabytes of memory.
+pub(crate) const WINDOW_LOG_MAX: u32 = 23;
+
+/// What a worker is asked to check.
+pub(crate) struct SegmentJob {
+    pub(crate) folder: Arc<Folder>,
+    /// The name of the folder, which is the name that the ledger must have.
+    pub(crate) ledger: Arc<str>,
+    pub(crate) run: Run,
+    /// Whether no manifest follows.
+    pub(crate) is_last: bool,
+    /// Sizes of expected heads.
+    pub(crate) marks: Arc<[u64]>,
+}
+
+/// What a worker found.
+pub(crate) struct SegmentOutcome {
+    pub(crate) run: Run,
+    pub(crate) file: String,
+    /// As it was read, trusted or not.
+    pub(crate) manifest: Option<Manifest>,
+    /// Whether the manifest is signed by a trusted key and speaks of this run of this ledger.
+    pub(crate) trusted: bool,
+    /// The manifest's checkpoint, where a trusted key signed it.
+    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) stretch: Option<Stretch>,
+    pub(crate) findings: Findings,
+    pub(crate) unchecked: Vec<(String, String)>,
+}
+
+impl SegmentOutcome {
+    fn find(&mut self, code: Code, what: impl Into<String>) {
+        let (first, last) = (self.run.first().get(), self.run.last().get());
+        let finding = Finding::new(code, what).between(first, last);
+        self.findings.push(finding.file(self.file.clone()));
+    }
+
+    /// What has one cause for many segments, such as a key that is not trusted.
+    fn find_again(&mut self, code: Code, what: impl Into<String>) {
+        let (first, last) = (self.run.first().get(), self.run.last().get());
+        let finding = Finding::new(code, what).between(first, last);
+        self.findings.push(finding.file(self.file.clone()).repeating());
+    }
+
+    /// What the manifest's signature vouches for.
+    pub(crate) fn vouched(&self) -> Option<Vouched> {
+        let manifest = self.manifest.as_ref().filter(|_| self.trusted)?;
+        Some(Vouched { range: manifest.range().ok()?, last_digest: manifest.last_digest })
+    }
+}
+
+/// Checks a manifest and its segment.
+pub(crate) fn check(job: &SegmentJob, context: &Context) -> SegmentOutcome {
+    let mut out = SegmentOutcome {
+        run: job.run,
+        file: manifest_name(job.run.first(), job.run.last()),
+        manifest: None,
+        trusted: false,
+        checkpoint: None,
+        stretch: None,
+        findings: Findings::new(context.findings_max),
+        unchecked: Vec::new(),
+    };
+    let note = match job.folder.read(&out.file, MANIFEST_BYTES_MAX) {
+        Ok(note) if note.len() <= MANIFEST_BYTES_MAX => note,
+        Ok(_) => {
+            out.find(
+                Code::ManifestInvalid,
+                format!("it is larger than {MANIFEST_BYTES_MAX} bytes"),
+            );
+            return out;
+        }
+        Err(OpenError::Io(error)) => {
+            out.unchecked.push((out.file.clone(), error.to_string()));
+            return out;
+        }
+        Err(error) => {
+            out.find(Code::ManifestInvalid, error.to_string());
+            return out;
+        }
+    };
+    read_manifest(&mut out, &note, job, context);
+    if let Some(manifest) = out.manifest.take() {
+        check_object(&mut out, &manifest, job, context);
+        out.manifest = Some(manifest);
+    }
+    out
+}
+
+fn read_manifest(out: &mut SegmentOutcome, note: &[u8], job: &SegmentJob, context: &Context) {
+    let parsed = SignedNote::parse(note).map_err(|error| error.to_string()).and_then(|note| {
+        let manifest = Manifest::parse_text(note.text()).map_err(|error| error.to_string())?;
+        Ok((note, manifest))
+    });
+    let (note, manifest) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let what = format!("it cannot be trusted, so its segment was not checked: {error}");
+            return out.find(Code::ManifestInvalid, what);
+        }
+    };
+    let origin = &manifest.origin;
+    let keys = context.trust.keys_for(origin).map(|key| (origin.as_str(), key));
+    out.trusted = match note.verify(keys) {
+        Ok(_) => true,
+        Err(error @ NoteVerifyError::UnknownKeys(_)) => {
+            out.find_again(Code::KeyUnknown, format!("the manifest: {error}"));
+            false
+        }
+        Err(error) => {
+            out.find(Code::ManifestInvalid, error.to_string());
+            false
+        }
+    };
+    if *origin.ledger() != *job.ledger {
+        let what = format!("it is of the ledger {:?}, not of its folder's", origin.ledger());
+        out.find_again(Code::ManifestInvalid, what);
+        out.trusted = false;
+    }
+    if manifest.run != job.run {
+        let (first, last) = (manifest.run.first(), manifest.run.last());
+        out.find(Code::ManifestInvalid, format!("it is of the records {first} to {last}"));
+        out.trusted = false;
+    }
+    match Checkpoint::open(manifest.checkpoint.as_bytes(), origin, &context.trust) {
+        Ok(checkpoint) => out.checkpoint = Some(checkpoint),
+        Err(error) => {
+            let what = format!("the manifest's checkpoint: {error}");
+            out.find_again(checkpoint_code(&error), what);
+        }
+    }
+    out.manifest = Some(manifest);
+}
+
+fn check_object(
+    out: &mut SegmentOutcome,
+    manifest: &Manifest,
+    job: &SegmentJob,
+    context: &Context,
+) {
+    let name = manifest.object_name();
+    let (file, size) = match job.folder.file(&name) {
+        Ok(opened) => opened,
+        Err(OpenError::Io(error)) => return out.unchecked.push((name, error.to_string())),
+        Err(error) => {
+            return out.find(Code::SegmentMissing, format!("its segment {name}: {error}"));
+        }
+    };
+    out.file = name;
+    let check = StretchCheck::new(
+        Expected {
+            begin: manifest.run.first().get(),
+            any_first_seq: false,
+            before: Before::Digest(manifest.first_prev),
+            ledger: manifest.origin.ledger(),
+            origin: Some(&manifest.origin),
+            marks: &job.marks,
+            findings_max: context.findings_max,
+        },
+        &context.trust,
+    );
+    let read = match read_object(file, manifest, check) {
+        Ok(read) => read,
+        Err(error) => {
+            return out.unchecked.push((out.file.clone(), error.to_string()));
+        }
+    };
+    compare(out, manifest, &read, size);
+    judge_end(out, &read, job);
+    out.stretch = Some(read.stretch);
+}
+
+/// A segment that was read as far as possible.
+struct ReadObject {
+    stretch: Stretch,
+    /// `None` where it was given up.
+    end: Option<End>,
+    packed: Sha256Hash,
+    plain: Sha256Hash,
+    plain_bytes: u64,
+}
+
+/// Reads and checks a segment. An error is one of the disk, not of the contents.
+fn read_object(
+    file: File,
+    manifest: &Manifest,
+    mut check: StretchCheck<'_>,
+) -> io::Result<ReadObject> {
+    let packed = Packed::new(file.take(manifest.packed.size));
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(BufReader::new(packed))?;
+    decoder.window_log_max(WINDOW_LOG_MAX)?;
+    let plain_max = manifest.plain.size.min(SEGMENT_PLAIN_BYTES_MAX);
+    let mut blocks = Blocks::new(decoder, plain_max).hashing();
+    let mut block = Vec::new();
+    let end = loop {
+        let end = blocks.next(&mut block);
+        let go_on = check.block(&block);
+        if end.is_some() || !go_on {
+            break end;
+        }
+    };
+    let plain_bytes = blocks.bytes();
+    let (decoder, plain) = blocks.finish();
+    let mut packed = decoder.finish().into_inner();
+    if let Some(error) = packed.failed.take() {
+        return Err(error);
+    }
+    // What the decoder did not want to see belongs to the file's hash all the same.
+    io::copy(&mut packed, &mut io::sink())?;
+    Ok(ReadObject { stretch: check.finish(), end, packed: packed.finish(), plain, plain_bytes })
+}
+
+/// Hashes what passes, and remembers whether it was the disk that failed and not the decoder.
+struct Packed<R> {
+    file: R,
+    hash: Sha256,
+    failed: Option<io::Error>,
+}
+
+impl<R: Read> Packed<R> {
+    fn new(file: R) -> Self {
+        Self { file, hash: Sha256::new(), failed: None }
+    }
+
+    fn finish(self) -> Sha256Hash {
+        Sha256Hash(self.hash.finalize().into())
+    }
+}
+
+impl<R: Read> Read for Packed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.file.read(buffer) {
+            Ok(count) => {
+                self.hash.update(buffer.get(..count).unwrap_or_default());
+                Ok(count)
+            }
+            Err(error) => {
+                if error.kind() != io::ErrorKind::Interrupted {
+                    self.failed = Some(io::Error::new(error.kind(), error.to_string()));
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Compares a segment with what its manifest says of it.
+fn compare(out: &mut SegmentOutcome, manifest: &Manifest, read: &ReadObject, size: u64) {
+    let mut differs = Vec::new();
+    let mut check = |same: bool, what: &'static str| {
+        if !same {
+            differs.push(what);
+        }
+    };
+    check(size == manifest.packed.size, "packed size");
+    check(read.packed == manifest.packed.sha256, "packed sha256");
+    if matches!(read.end, Some(End::Whole | End::Unterminated)) {
+        check(read.plain_bytes == manifest.plain.size, "plain size");
+        check(read.plain == manifest.plain.sha256, "plain sha256");
+        check(read.stretch.lines == manifest.count(), "count");
+        check(read.stretch.last.stored == Some(manifest.last_digest), "last_digest");
+        let named = manifest.keys.iter().map(|id| id.as_str());
+        check(named.eq(read.stretch.key_ids.iter().map(String::as_str)), "keys");
+    }
+    if !differs.is_empty() {
+        let differs = differs.join(", ");
+        out.find(Code::ManifestInvalid, format!("manifest and segment differ in: {differs}"));
+    }
+}
+
+/// Says why a segment ended where it should not.
+fn judge_end(out: &mut SegmentOutcome, read: &ReadObject, job: &SegmentJob) {
+    let last = job.run.last().get();
+    let next = read.stretch.next_seq.min(last);
+    let (code, what) = match &read.end {
+        Some(End::Whole) if read.stretch.next_seq <= last => {
+            let code = if job.is_last { Code::TailMissing } else { Code::SeqGap };
+            (code, "the segment ends before the last record that its manifest names".to_owned())
+        }
+        Some(End::Whole) => return,
+        Some(End::Unterminated) => {
+            (Code::NotCanonical, "the segment's last line has no line feed".to_owned())
+        }
+        Some(End::LineTooLong) => (
+            Code::NotCanonical,
+            format!("a line has more than {LINE_BYTES_MAX} bytes; the rest was not read"),
+        ),
+        Some(End::TooLarge) => (
+            Code::ManifestInvalid,
+            "the segment unpacks to more than its manifest or the format allows; the rest was not read"
+                .to_owned(),
+        ),
+        Some(End::Failed(error)) => {
+            (Code::ManifestInvalid, format!("the segment cannot be unpacked further: {error}"))
+        }
+        None => (
+            Code::NotCanonical,
+            "so many lines are no records that the segment was given up".to_owned(),
+        ),
+    };
+    let finding = Finding::new(code, what).between(next, last);
+    out.findings.push(finding.file(out.file.clone()));
+}
