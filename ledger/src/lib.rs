@@ -1,4 +1,34 @@
 //! The engine of Indelible: sequencer, store, signers, recovery and reads.
+//!
+//! [`Engine`] is the door. Events go in as [`Submission`]s and come out as [`Accepted`], once they are
+//! ordered, chained, signed and durable; everything that was accepted can be read and proven. What the
+//! bytes mean is decided in `indelible-core`; here is decided *when* they exist.
+//!
+//! * `engine`: the pipeline from the queue to the disk, and the reads.
+//! * [`signer`]: who signs.
+//! * [`store`]: who keeps; [`rows`]: the bytes that are kept; [`folder`]: where.
+//! * [`testing`]: signers that fail, slow down and lie, and the check of a whole engine.
 
+mod api;
+mod clock;
+mod config;
+mod engine;
+mod error;
+pub mod folder;
+mod metrics;
 pub mod rows;
+mod server_id;
+pub mod signer;
 pub mod store;
+pub mod testing;
+
+pub use api::{
+    Accepted, Appended, Atomicity, Direction, LedgerInfo, Pending, SignedCheckpoint, StoredRecord,
+    Submission,
+};
+pub use clock::{Clock, SystemClock};
+pub use config::{EngineConfig, EngineLimits};
+pub use engine::Engine;
+pub use error::{AppendError, CreateError, EventError, OpenError, ReadError};
+pub use metrics::{Counter, EngineMetrics, Gauge, Health, Histogram, HistogramSnapshot};
+pub use signer::{LocalEd25519, SignError, SignRequest, Signer};

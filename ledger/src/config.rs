@@ -1,0 +1,84 @@
+//! What an engine is told when it opens: where, under which name, and how much it may take.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indelible_core::limits::UNSIGNED_RUN_MAX;
+use indelible_core::name::ServerName;
+
+use crate::clock::{Clock, SystemClock};
+
+/// Where an engine lives, its name, and its limits.
+#[derive(Clone)]
+pub struct EngineConfig {
+    /// The data folder, `docs/FORMAT.md` section 8.
+    pub dir: PathBuf,
+    /// First part of every ledger's origin. Fixed when the folder is made: it stands in signed records.
+    pub server_name: ServerName,
+    /// Bounds of memory and of work.
+    pub limits: EngineLimits,
+    /// Where times come from; tests bring their own.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl EngineConfig {
+    /// A configuration with the default limits and the system's clock.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>, server_name: ServerName) -> Self {
+        Self {
+            dir: dir.into(),
+            server_name,
+            limits: EngineLimits::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+/// Bounds of an engine. Each is kept whatever clients do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineLimits {
+    /// Events that may wait to be sequenced, over all ledgers.
+    pub queue_events_max: usize,
+    /// Bytes of events that may wait to be sequenced, over all ledgers.
+    pub queue_bytes_max: usize,
+    /// Events in one commit; also the largest group that can be appended at once.
+    pub batch_events_max: usize,
+    /// Bytes of events in one commit; also the largest group that can be appended at once.
+    pub batch_bytes_max: usize,
+    /// In new ledgers that are signed per commit: most records in a row without a signature of their own.
+    /// Written into record 0, so it holds for a ledger's whole life.
+    pub max_unsigned: u64,
+    /// Ledgers whose heads stay in memory. Each takes about a kilobyte, and up to 8 kB more while it is
+    /// written to. Others are loaded when they are needed.
+    pub ledgers_in_memory_max: usize,
+    /// Memory in which RocksDB keeps what it has read, in bytes.
+    pub store_cache_bytes: usize,
+    /// Threads that sign one batch with a signer in this process (1 or 2).
+    pub sign_threads: usize,
+    /// Longest time that the head file outside the database may lag behind.
+    pub head_interval: Duration,
+    /// Longest wait between two attempts to reopen a store that failed.
+    pub reopen_backoff_max: Duration,
+}
+
+impl Default for EngineLimits {
+    fn default() -> Self {
+        Self {
+            // About a third of a second of work at full speed: enough to ride out a slow flush, little
+            // enough that an answer of "busy" comes before clients time out.
+            queue_events_max: 32_768,
+            queue_bytes_max: 64 << 20,
+            // 2,048 events of 512 bytes take about 20 ms of signing; the flush of a few hundred
+            // microseconds is then one or two percent of a commit.
+            batch_events_max: 2_048,
+            batch_bytes_max: 4 << 20,
+            max_unsigned: UNSIGNED_RUN_MAX,
+            ledgers_in_memory_max: 10_000,
+            store_cache_bytes: 128 << 20,
+            sign_threads: 2,
+            head_interval: Duration::from_secs(1),
+            reopen_backoff_max: Duration::from_secs(5),
+        }
+    }
+}

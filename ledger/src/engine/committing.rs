@@ -1,0 +1,254 @@
+//! The third stage: one atomic, synced write for everything in the batch; then, and only then, the new
+//! heads become visible and the waiters hear of it.
+//!
+//! A write that fails leaves open whether it took place. The engine does not guess: the store is taken
+//! away from everybody, whoever waits is told that the outcome is unknown, and the store is opened again
+//! until that works. What is found then is the truth, and is published as a commit's heads are.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::batch::{Waiting, fail_all};
+use super::entry::LedgerEntry;
+use super::lookup;
+use super::queue::Completion;
+use super::records::{LoadedBlock, accepted_before, corrupt, load_block};
+use super::recovery;
+use super::rows_of_commit::{Commit, RunToPublish};
+use super::run::{Done, One, Outcome};
+use super::sequencer::RETRY_AFTER;
+use super::shared::Shared;
+use crate::api::Accepted;
+use crate::error::{AppendError, ReadError};
+use crate::metrics::Health;
+use crate::rows::LedgerNumber;
+use crate::store::{Store, StoreError, StoreOpener};
+
+/// First wait before the store is opened again; doubled each time.
+const BACKOFF_MIN: Duration = Duration::from_millis(20);
+
+pub(crate) struct Committing {
+    shared: Arc<Shared>,
+    opener: Arc<dyn StoreOpener>,
+    /// The last epoch of which a batch failed here.
+    failed_epoch: Option<u64>,
+}
+
+impl Committing {
+    pub(crate) fn new(shared: Arc<Shared>, opener: Arc<dyn StoreOpener>) -> Self {
+        Self { shared, opener, failed_epoch: None }
+    }
+
+    /// Works until the stages before are done.
+    pub(crate) fn run(mut self, commits: &Receiver<Commit>) {
+        while let Ok(commit) = commits.recv() {
+            if self.is_lost(&commit) {
+                self.lose(commit);
+            } else {
+                self.commit(commit, commits);
+            }
+        }
+    }
+
+    /// Whether the batch is chained to one that failed.
+    fn is_lost(&self, commit: &Commit) -> bool {
+        self.failed_epoch.is_some_and(|failed| commit.epoch <= failed)
+    }
+
+    fn lose(&self, commit: Commit) {
+        let error = AppendError::Unavailable {
+            reason: "an earlier batch could not be stored".into(),
+            retry_after: RETRY_AFTER,
+        };
+        fail_all(commit.waiting, &error);
+        self.shared.queue.complete(Completion { serial: commit.serial, durable: false });
+    }
+
+    fn commit(&mut self, commit: Commit, commits: &Receiver<Commit>) {
+        let store = match self.shared.store.get() {
+            Ok(store) => store,
+            // The store went away after the sequencer had looked; nothing was tried.
+            Err(_) => return self.lose(commit),
+        };
+        if commit.rows.is_empty() {
+            // Only duplicates: what they duplicate is durable by now.
+            self.shared.queue.complete(Completion { serial: commit.serial, durable: true });
+            return self.answer(commit.waiting, &[], &*store);
+        }
+        let begun = Instant::now();
+        if let Err(error) = store.commit(&commit.rows) {
+            drop(store);
+            return self.poison(commit, &error, commits);
+        }
+        self.count(&commit, begun);
+        self.publish(&commit);
+        self.shared.queue.complete(Completion { serial: commit.serial, durable: true });
+        self.answer(commit.waiting, &commit.runs, &*store);
+        self.shared.metrics.commit_latency_us.record(commit.started.elapsed().as_micros() as u64);
+    }
+
+    fn count(&self, commit: &Commit, begun: Instant) {
+        let metrics = &self.shared.metrics;
+        metrics.store_latency_us.record(begun.elapsed().as_micros() as u64);
+        metrics.batch_events.record(commit.records);
+        metrics.commits.add(1);
+        metrics.events.add(commit.records);
+        metrics.bytes.add(commit.bytes);
+        metrics.ledgers.set(commit.state.ledgers);
+        metrics.durable_commit.set(commit.state.commit.0);
+    }
+
+    /// The commit is durable: its heads become what everybody sees.
+    fn publish(&self, commit: &Commit) {
+        *self.shared.state.lock() = commit.state;
+        for run in &commit.runs {
+            // A ledger that was just created is not in memory yet, or a reader has brought it there.
+            let entry = if run.signed.first.get() == 0 {
+                self.shared.ledgers.insert(Arc::clone(&run.entry))
+            } else {
+                Arc::clone(&run.entry)
+            };
+            entry.advance(Arc::clone(&run.head));
+        }
+        self.shared.metrics.ledgers_in_memory.set(self.shared.ledgers.len() as u64);
+    }
+
+    fn answer(&self, waiting: Vec<Waiting>, runs: &[RunToPublish], store: &dyn Store) {
+        let mut originals = Originals { shared: &self.shared, store, block: None };
+        for mut one in waiting {
+            let outcome = std::mem::replace(&mut one.outcome, Ok(Outcome::Fresh(0..0)));
+            let run = one.run.and_then(|run| runs.get(run));
+            let record = one.record.take();
+            let done = outcome.and_then(|outcome| {
+                Ok(originals.done(outcome, one.entry.as_ref(), run, record)?)
+            });
+            one.answer(done);
+        }
+    }
+
+    /// The write failed: nobody may rely on the store until it was opened again and read.
+    fn poison(&mut self, commit: Commit, error: &StoreError, commits: &Receiver<Commit>) {
+        tracing::error!(%error, commit = commit.state.commit.0, "a commit failed; reopening the database");
+        let shared = Arc::clone(&self.shared);
+        shared.metrics.store_failures.add(1);
+        let reason: Arc<str> = error.cause().to_string().into();
+        *shared.health.lock() = Health::Poisoned { reason: Arc::clone(&reason) };
+        self.failed_epoch = Some(commit.epoch);
+        // Before the sequencer hears of the failure, so that it begins nothing on the old handle.
+        let old = shared.store.take(Arc::clone(&reason));
+        let answer = if error.outcome_is_unknown() {
+            AppendError::OutcomeUnknown { reason }
+        } else {
+            AppendError::Unavailable { reason, retry_after: RETRY_AFTER }
+        };
+        fail_all(commit.waiting, &answer);
+        drop(commit.runs);
+        shared.queue.complete(Completion { serial: commit.serial, durable: false });
+        if let Some(old) = old {
+            // What could not be written back is what the failure was about; reopening reads the truth.
+            let _ = old.close();
+        }
+        self.reopen(commits);
+    }
+
+    /// Opens the store again, as often as it takes. Batches that arrive meanwhile are lost.
+    fn reopen(&mut self, commits: &Receiver<Commit>) {
+        let mut backoff = BACKOFF_MIN;
+        let mut next_attempt = Instant::now();
+        loop {
+            match commits.recv_deadline(next_attempt) {
+                Ok(commit) => self.lose(commit),
+                // Closing: what is on the disk will be read by the next start.
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => match self.try_reopen() {
+                    Ok(()) => return,
+                    Err(error) => {
+                        tracing::error!(%error, retry_ms = backoff.as_millis() as u64, "the database does not open");
+                        *self.shared.health.lock() =
+                            Health::Poisoned { reason: error.to_string().into() };
+                        next_attempt = Instant::now() + backoff;
+                        backoff = (backoff * 2).min(self.shared.config.limits.reopen_backoff_max);
+                    }
+                },
+            }
+        }
+    }
+
+    fn try_reopen(&self) -> Result<(), ReadError> {
+        let store = self.opener.open()?;
+        let shared = &self.shared;
+        let known = *shared.state.lock();
+        let recovered = recovery::read_state(&*store)?
+            .ok_or_else(|| corrupt("the database is empty after it was opened again"))?;
+        recovery::check_continues(&*store, &known, &recovered)?;
+        for entry in shared.ledgers.all() {
+            lookup::load_head(&*store, &entry)?;
+        }
+        *shared.state.lock() = recovered;
+        shared.metrics.ledgers.set(recovered.ledgers);
+        shared.metrics.durable_commit.set(recovered.commit.0);
+        shared.metrics.reopens.add(1);
+        shared.store.put(store);
+        *shared.health.lock() = Health::Ready;
+        tracing::info!(commit = recovered.commit.0, "the database is open again");
+        Ok(())
+    }
+}
+
+/// Reads what duplicates duplicate, a block at a time: a batch that is sent again is mostly found in one.
+struct Originals<'a> {
+    shared: &'a Shared,
+    store: &'a dyn Store,
+    block: Option<(u64, LoadedBlock)>,
+}
+
+impl Originals<'_> {
+    fn done(
+        &mut self,
+        outcome: Outcome,
+        entry: Option<&Arc<LedgerEntry>>,
+        run: Option<&RunToPublish>,
+        record: Option<Vec<u8>>,
+    ) -> Result<Done, ReadError> {
+        // A group without a ledger wanted to create one that is there already; its answer says no more
+        // than that.
+        let Some(entry) = entry else {
+            return Ok(Done { outcome, run: None, record, checkpoint: None });
+        };
+        let outcome = match outcome {
+            Outcome::Fresh(places) => Outcome::Fresh(places),
+            Outcome::Mixed(ones) => Outcome::Mixed(
+                ones.into_iter().map(|one| self.resolve(one, entry)).collect::<Result<_, _>>()?,
+            ),
+        };
+        let checkpoint = match run {
+            Some(run) => Arc::clone(&run.signed.checkpoint),
+            None => Arc::clone(&lookup::head(self.shared, entry)?.checkpoint),
+        };
+        let run = run.map(|run| Arc::clone(&run.signed));
+        Ok(Done { outcome, run, record, checkpoint: Some(checkpoint) })
+    }
+
+    fn resolve(&mut self, one: One, entry: &LedgerEntry) -> Result<One, ReadError> {
+        let One::Before(seq) = one else { return Ok(one) };
+        self.shared.metrics.duplicates.add(1);
+        let ledger = entry.number;
+        let known = self.block.take().filter(|(of, block)| *of == ledger && block.contains(seq));
+        let block = match known {
+            Some((_, block)) => block,
+            None => load_block(self.store, LedgerNumber(ledger), seq)?
+                .ok_or_else(|| corrupt(&format!("record {seq} of '{}' is missing", entry.name)))?,
+        };
+        let accepted = original(&block, seq)?;
+        self.block = Some((ledger, block));
+        Ok(One::Duplicate(Box::new(accepted)))
+    }
+}
+
+fn original(block: &LoadedBlock, seq: indelible_core::name::Seq) -> Result<Accepted, ReadError> {
+    let decoded = block.decode()?;
+    let record = decoded.find(seq).ok_or_else(|| corrupt("a record is missing from its block"))?;
+    accepted_before(&block.stored(&record)?)
+}

@@ -1,0 +1,346 @@
+//! The engine: many ledgers, one pipeline.
+//!
+//! ```text
+//! submit -> queue -> sequencer -> signing -> committing -> answers
+//!           fair     ids, seq,    digests,   one synced
+//!           bounded  time, hash,  check-     write, then
+//!                    tree         points     published
+//! ```
+//!
+//! Each stage is a thread of its own; while one batch is stored the next is signed and the one after is
+//! sequenced. A batch serves every ledger that has something queued, so ten thousand ledgers with one
+//! event each cost a few flushes, not ten thousand. Reads never enter the pipeline: they see what is
+//! durable.
+
+mod batch;
+mod committing;
+mod entry;
+mod head_keeper;
+mod lookup;
+mod nodes;
+mod open;
+mod queue;
+mod read;
+mod records;
+mod recovery;
+mod resolve;
+mod rows_of_commit;
+pub(crate) mod run;
+mod sealing;
+mod sequencer;
+mod shared;
+mod signing;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indelible_core::json::Limits;
+use indelible_core::name::{EventId, LedgerName};
+use indelible_core::record::PreparedEvent;
+use indelible_core::system::{SignPer, System};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use self::entry::LedgerEntry;
+use self::queue::{Group, Refused, Work};
+use self::run::{Answer, Outcome};
+use self::sequencer::RETRY_AFTER;
+use self::shared::Shared;
+use crate::api::{Accepted, Appended, Atomicity, LedgerInfo, Pending, Submission};
+use crate::config::EngineConfig;
+use crate::error::{AppendError, CreateError, OpenError, ReadError};
+use crate::metrics::{EngineMetrics, Health};
+use crate::signer::Signer;
+use crate::store::StoreOpener;
+
+/// When a client whose group did not fit into the queue should try again: a few commits later.
+const BUSY_RETRY_AFTER: Duration = Duration::from_millis(250);
+
+/// An open engine. Clones share it; it closes with [`Engine::close`], or when the last clone is dropped.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+}
+
+impl Inner {
+    /// Lets the pipeline finish what it took, and closes the store.
+    fn shut_down(&self) {
+        self.shared.queue.close();
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the engine has panicked");
+            }
+        }
+        *self.shared.health.lock() = Health::Closed;
+        if let Some(store) = self.shared.store.take("the engine is closed".into())
+            && let Err(error) = store.close()
+        {
+            tracing::error!(%error, "the database did not close cleanly; everything committed is safe");
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("dir", &self.inner.shared.config.dir).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Opens the engine in `config.dir`, creating it if there is none, with RocksDB as its store.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing has been changed then, and the text says what to do.
+    pub fn open(config: EngineConfig, signer: Arc<dyn Signer>) -> Result<Self, OpenError> {
+        open::with_rocksdb(config, signer)
+    }
+
+    /// As [`Engine::open`] with another store; tests bring one in memory, whose every step can fail.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_with_store(
+        config: EngineConfig,
+        signer: Arc<dyn Signer>,
+        store: Box<dyn StoreOpener>,
+    ) -> Result<Self, OpenError> {
+        open::with_store(config, signer, store.into())
+    }
+
+    /// Creates a ledger: its record 0 names its origin, its keys and what is signed, for ever.
+    ///
+    /// # Errors
+    /// [`CreateError::Exists`] when there is one of that name, whatever its settings.
+    pub async fn create_ledger(
+        &self,
+        name: LedgerName,
+        sign_per: SignPer,
+    ) -> Result<LedgerInfo, CreateError> {
+        match self.ledger(&name) {
+            Ok(info) => return Err(CreateError::Exists(Box::new(info))),
+            Err(ReadError::NotFound(_)) => {}
+            Err(error) => return Err(AppendError::Read(error).into()),
+        }
+        let (answer, pending) = oneshot::channel();
+        let work = Work::Create(name.clone(), sign_per);
+        self.push_wait(Group { work, events: 1, bytes: 0, answer }).await?;
+        let done = pending.await.unwrap_or_else(|_| Err(stopped()))?;
+        let info = self.ledger(&name).map_err(AppendError::Read)?;
+        match done.outcome {
+            Outcome::Fresh(_) => Ok(info),
+            Outcome::Mixed(_) => Err(CreateError::Exists(Box::new(info))),
+        }
+    }
+
+    /// Puts a group of events into the queue. Never blocks. Groups of one ledger are sequenced in the
+    /// order of submission.
+    ///
+    /// # Errors
+    /// [`AppendError::Busy`] when the queue has no room; other errors when the group can never, or not
+    /// now, be appended. The events' own errors come with the answer.
+    pub fn submit(
+        &self,
+        ledger: &LedgerName,
+        events: Vec<Submission>,
+        atomicity: Atomicity,
+    ) -> Result<Pending, AppendError> {
+        let (group, pending) = self.group(ledger, events, atomicity)?;
+        match self.inner.shared.queue.push(group) {
+            Ok(()) => Ok(pending),
+            Err((_, refused)) => Err(self.refused(refused)),
+        }
+    }
+
+    /// As [`Engine::submit`], but waits for room in the queue: for streams, which are slowed down by not
+    /// being read.
+    ///
+    /// # Errors
+    /// As [`Engine::submit`], without [`AppendError::Busy`].
+    pub async fn submit_wait(
+        &self,
+        ledger: &LedgerName,
+        events: Vec<Submission>,
+        atomicity: Atomicity,
+    ) -> Result<Pending, AppendError> {
+        let (group, pending) = self.group(ledger, events, atomicity)?;
+        self.push_wait(group).await?;
+        Ok(pending)
+    }
+
+    /// Appends a record of the engine's own. With an id that was there before it is the same record
+    /// again.
+    ///
+    /// # Errors
+    /// [`AppendError::System`] for a creation, which only [`Engine::create_ledger`] writes, and for kinds
+    /// that this program does not know.
+    pub async fn append_system(
+        &self,
+        ledger: &LedgerName,
+        system: System,
+        id: EventId,
+    ) -> Result<Accepted, AppendError> {
+        if matches!(system, System::LedgerCreated(_)) {
+            return Err(AppendError::System("a ledger is created only once"));
+        }
+        let canonical =
+            system.to_canonical().ok_or(AppendError::System("its kind is not known"))?;
+        // What is read back must be what was said.
+        if !System::parse(&canonical).is_ok_and(|read| read == system)
+            || canonical.len() > Limits::EVENT.bytes_max
+        {
+            return Err(AppendError::System("it has no canonical form"));
+        }
+        let entry = self.writable(ledger)?;
+        let (answer, pending) = oneshot::channel();
+        let bytes = canonical.len();
+        let work = Work::System(entry, id, canonical);
+        self.push_wait(Group { work, events: 1, bytes, answer }).await?;
+        let appended: Appended = Pending(pending).await?;
+        match appended.results.into_iter().next() {
+            Some(Ok(accepted)) => Ok(accepted),
+            Some(Err(error)) => Err(AppendError::Event { index: 0, error }),
+            None => Err(stopped()),
+        }
+    }
+
+    fn group(
+        &self,
+        ledger: &LedgerName,
+        events: Vec<Submission>,
+        atomicity: Atomicity,
+    ) -> Result<(Group, Pending), AppendError> {
+        let limits = &self.inner.shared.config.limits;
+        let (count, bytes) =
+            (events.len(), events.iter().map(|one| one.event.len()).sum::<usize>());
+        if count == 0 {
+            return Err(AppendError::Empty);
+        }
+        if count > limits.batch_events_max || bytes > limits.batch_bytes_max {
+            return Err(AppendError::TooLarge {
+                events: count,
+                bytes,
+                events_max: limits.batch_events_max,
+                bytes_max: limits.batch_bytes_max,
+            });
+        }
+        let entry = self.writable(ledger)?;
+        let (answer, pending) = oneshot::channel::<Answer>();
+        let work = Work::Events(entry, events, atomicity);
+        Ok((Group { work, events: count, bytes, answer }, Pending(pending)))
+    }
+
+    /// A ledger that this engine can sign for, while it can store.
+    fn writable(&self, ledger: &LedgerName) -> Result<Arc<LedgerEntry>, AppendError> {
+        let shared = &self.inner.shared;
+        if let Some(reason) = shared.poisoned() {
+            return Err(AppendError::Unavailable { reason, retry_after: RETRY_AFTER });
+        }
+        let entry = lookup::entry(shared, ledger).map_err(|error| match error {
+            ReadError::NotFound(name) => AppendError::NotFound(name),
+            ReadError::Unavailable { reason } => {
+                AppendError::Unavailable { reason, retry_after: RETRY_AFTER }
+            }
+            other => AppendError::Read(other),
+        })?;
+        if !entry.keys.contains(&shared.key_id) {
+            let (expected, found) = (entry.keys.clone(), shared.key_id.clone());
+            return Err(AppendError::OtherKey { expected, found });
+        }
+        Ok(entry)
+    }
+
+    async fn push_wait(&self, group: Group) -> Result<(), AppendError> {
+        let shared = &self.inner.shared;
+        let mut group = group;
+        loop {
+            // Before the attempt: room that comes up between the two must not be missed.
+            let room = shared.queue.room();
+            if let Some(reason) = shared.poisoned() {
+                return Err(AppendError::Unavailable { reason, retry_after: RETRY_AFTER });
+            }
+            match shared.queue.push(group) {
+                Ok(()) => return Ok(()),
+                Err((_, Refused::Closed)) => return Err(AppendError::Closed),
+                Err((back, Refused::Full)) => group = back,
+            }
+            room.await;
+        }
+    }
+
+    fn refused(&self, refused: Refused) -> AppendError {
+        match refused {
+            Refused::Closed => AppendError::Closed,
+            Refused::Full => {
+                self.inner.shared.metrics.refused_busy.add(1);
+                AppendError::Busy { retry_after: BUSY_RETRY_AFTER }
+            }
+        }
+    }
+
+    /// Whether the engine can do its work.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.inner.shared.health.lock().clone()
+    }
+
+    /// What the engine counts.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<EngineMetrics> {
+        Arc::clone(&self.inner.shared.metrics)
+    }
+
+    /// How the engine was configured.
+    #[must_use]
+    pub fn config(&self) -> &EngineConfig {
+        &self.inner.shared.config
+    }
+
+    /// The signer.
+    #[must_use]
+    pub fn signer(&self) -> Arc<dyn Signer> {
+        Arc::clone(&self.inner.shared.signer)
+    }
+
+    /// Takes nothing more, finishes and answers what was taken, writes the head file, closes the store.
+    /// Other clones are of no use afterwards.
+    pub async fn close(self) {
+        let (done, closed) = oneshot::channel();
+        // Before anything waits, so that nobody can submit from now on.
+        self.inner.shared.queue.close();
+        let inner = Arc::clone(&self.inner);
+        let spawned = std::thread::Builder::new().name("indelible-close".into()).spawn(move || {
+            inner.shut_down();
+            let _ = done.send(());
+        });
+        match spawned {
+            Ok(_) => {
+                let _ = closed.await;
+            }
+            // Without a thread to wait in, this one has to.
+            Err(_) => self.inner.shut_down(),
+        }
+    }
+}
+
+fn stopped() -> AppendError {
+    AppendError::OutcomeUnknown { reason: "the engine has stopped".into() }
+}
+
+impl Submission {
+    /// An event with the id that its sender gave it, if any.
+    #[must_use]
+    pub fn new(id: Option<EventId>, event: PreparedEvent) -> Self {
+        Self { id, event }
+    }
+}

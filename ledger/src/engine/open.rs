@@ -1,0 +1,129 @@
+//! Opening: lock the folder, open the store, find out where it is, compare with the head file, start the
+//! threads. Takes as long as opening the store does, however much is in it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::bounded;
+use parking_lot::Mutex;
+
+use super::committing::Committing;
+use super::entry::Ledgers;
+use super::queue::Queue;
+use super::sequencer::Sequencer;
+use super::shared::{Shared, StoreCell};
+use super::signing::Signing;
+use super::{Engine, Inner, head_keeper, recovery};
+use crate::config::EngineConfig;
+use crate::error::OpenError;
+use crate::folder::{DataFolder, database};
+use crate::metrics::{EngineMetrics, Health};
+use crate::rows::meta::StateRow;
+use crate::signer::Signer;
+use crate::store::rocks::{RocksConfig, RocksOpener};
+use crate::store::{Store, StoreOpener};
+
+/// Batches between two stages. The queue begins no more than a few, so nothing ever waits to be handed
+/// on.
+const STAGE_CAPACITY: usize = 8;
+
+pub(super) fn with_rocksdb(
+    config: EngineConfig,
+    signer: Arc<dyn Signer>,
+) -> Result<Engine, OpenError> {
+    let mut rocks = RocksConfig::new(database(&config.dir));
+    rocks.block_cache_bytes = config.limits.store_cache_bytes;
+    with_store(config, signer, Arc::new(RocksOpener::new(rocks)))
+}
+
+pub(super) fn with_store(
+    config: EngineConfig,
+    signer: Arc<dyn Signer>,
+    opener: Arc<dyn StoreOpener>,
+) -> Result<Engine, OpenError> {
+    let folder = DataFolder::open(&config.dir)?;
+    let store = opener.open()?;
+    let state = check(&config, &folder, &*store)?;
+    let shared = Arc::new(shared(config, signer, store, state));
+    let threads = start(&shared, opener, folder)?;
+    Ok(Engine { inner: Arc::new(Inner { shared, threads: Mutex::new(threads) }) })
+}
+
+fn check(
+    config: &EngineConfig,
+    folder: &DataFolder,
+    store: &dyn Store,
+) -> Result<StateRow, OpenError> {
+    let head = folder.read_head()?;
+    // A store that was never used, beside a head file, has been lost: say so before anything is written
+    // into it.
+    if let Some(head) = &head
+        && recovery::read_state(store).map_err(recovery::open_error)?.is_none()
+    {
+        return Err(OpenError::HeadBehind {
+            found: 0,
+            expected: head.commit.0,
+            head_file: PathBuf::from(folder.path()).join("head").display().to_string(),
+        });
+    }
+    let state = recovery::identify(store, &config.server_name, config.clock.now())?;
+    if let Some(head) = head {
+        recovery::check_head(store, &state, &head, folder.path())?;
+    }
+    Ok(state)
+}
+
+fn shared(
+    config: EngineConfig,
+    signer: Arc<dyn Signer>,
+    store: Arc<dyn Store>,
+    state: StateRow,
+) -> Shared {
+    let metrics = Arc::new(EngineMetrics::new());
+    metrics.ledgers.set(state.ledgers);
+    metrics.durable_commit.set(state.commit.0);
+    let key = signer.key();
+    Shared {
+        key,
+        key_id: key.key_id(),
+        store: StoreCell::new(store),
+        ledgers: Ledgers::new(config.limits.ledgers_in_memory_max),
+        queue: Queue::new(config.limits.clone(), Arc::clone(&metrics)),
+        metrics,
+        state: Mutex::new(state),
+        health: Mutex::new(Health::Ready),
+        runtime: tokio::runtime::Handle::try_current().ok(),
+        config,
+        signer,
+    }
+}
+
+/// Starts the stages from the last to the first. Each ends when the one before it has; the folder's lock
+/// goes with the thread that keeps the head file, which ends last.
+fn start(
+    shared: &Arc<Shared>,
+    opener: Arc<dyn StoreOpener>,
+    folder: DataFolder,
+) -> Result<Vec<JoinHandle<()>>, OpenError> {
+    let (to_sign, batches) = bounded(STAGE_CAPACITY);
+    let (to_commit, commits) = bounded(STAGE_CAPACITY);
+    let (keep_going, stop) = bounded(0);
+    let sequencer = Sequencer::new(Arc::clone(shared), to_sign);
+    let signing = Signing::new(Arc::clone(shared), to_commit).map_err(OpenError::Thread)?;
+    let committing = Committing::new(Arc::clone(shared), opener);
+    let for_head = Arc::clone(shared);
+    Ok(vec![
+        spawn("indelible-head", move || head_keeper::keep(&for_head, &folder, &stop))?,
+        spawn("indelible-commit", move || {
+            committing.run(&commits);
+            drop(keep_going);
+        })?,
+        spawn("indelible-sign", move || signing.run(batches))?,
+        spawn("indelible-seq", move || sequencer.run())?,
+    ])
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+    std::thread::Builder::new().name(name.into()).spawn(run).map_err(OpenError::Thread)
+}

@@ -1,0 +1,263 @@
+//! The bounded queue in front of the sequencer: fair between ledgers, first come first served within
+//! one, and the place where the sequencer sleeps.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use indelible_core::name::{EventId, LedgerName};
+use indelible_core::system::SignPer;
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::{Notify, oneshot};
+
+use super::entry::LedgerEntry;
+use super::run::Answer;
+use crate::api::{Atomicity, Submission};
+use crate::config::EngineLimits;
+use crate::metrics::EngineMetrics;
+
+/// What a group asks for.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Events(Arc<LedgerEntry>, Vec<Submission>, Atomicity),
+    /// A record of the engine's own: its id and its canonical system object.
+    System(Arc<LedgerEntry>, EventId, Vec<u8>),
+    Create(LedgerName, SignPer),
+}
+
+/// A group of events that is sequenced as a whole, and who waits for it.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) work: Work,
+    pub(crate) events: usize,
+    pub(crate) bytes: usize,
+    pub(crate) answer: oneshot::Sender<Answer>,
+}
+
+impl Group {
+    /// Groups with the same key wait in one line.
+    fn line(&self) -> u64 {
+        match &self.work {
+            Work::Events(entry, ..) | Work::System(entry, ..) => entry.number,
+            // No ledger has this number.
+            Work::Create(..) => u64::MAX,
+        }
+    }
+
+    /// What the group costs the pipeline, in bytes: a signature takes as long as hashing and copying
+    /// some kilobytes.
+    fn cost(&self) -> usize {
+        self.bytes + self.events * EVENT_COST_BYTES
+    }
+}
+
+const EVENT_COST_BYTES: usize = 4096;
+
+/// What each ledger in turn may put into a batch (deficit round robin). Small beside a batch, so that
+/// one batch holds something of many ledgers; large beside an event, so that turns are few.
+const QUANTUM_BYTES: usize = 32 * EVENT_COST_BYTES;
+
+/// How many times the room that is left a single ledger may occupy (dynamic thresholds of Choudhury and
+/// Hahne). One ledger alone gets 4/5 of the queue, two 4/9 each; newcomers always find room.
+const SHARE_OF_FREE: usize = 4;
+
+/// Why the queue does not take a group now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Full,
+    Closed,
+}
+
+/// What became of a batch, as the sequencer must know it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Completion {
+    pub(crate) serial: u64,
+    pub(crate) durable: bool,
+}
+
+/// What the sequencer is to do next.
+pub(crate) enum Next {
+    /// Make a batch of these.
+    Batch(Vec<Group>),
+    /// Take note of these first.
+    Completed(Vec<Completion>),
+    /// Everything is done and nothing more will come.
+    Closed,
+}
+
+/// What of the pipeline decides whether another batch may be begun.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pipeline {
+    /// Batches that are sealed and not yet completed.
+    pub(crate) in_flight: usize,
+    /// A batch failed: nothing is begun until all that follow it are through.
+    pub(crate) failed: bool,
+}
+
+/// Batches on their way at most: one being stored, one being signed, one being sequenced. The third is
+/// begun early only when there is work for half a batch; otherwise it is better to let more events
+/// gather while the disk is busy.
+const IN_FLIGHT_MAX: usize = 3;
+
+#[derive(Default)]
+struct Line {
+    groups: VecDeque<Group>,
+    deficit: usize,
+    events: usize,
+    bytes: usize,
+}
+
+#[derive(Default)]
+struct State {
+    lines: HashMap<u64, Line>,
+    /// The lines that are not empty, in the order of their turns.
+    turns: VecDeque<u64>,
+    events: usize,
+    bytes: usize,
+    closed: bool,
+    completions: Vec<Completion>,
+}
+
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    wake: Condvar,
+    room: Notify,
+    limits: EngineLimits,
+    metrics: Arc<EngineMetrics>,
+}
+
+impl Queue {
+    pub(crate) fn new(limits: EngineLimits, metrics: Arc<EngineMetrics>) -> Self {
+        Self { state: Mutex::default(), wake: Condvar::new(), room: Notify::new(), limits, metrics }
+    }
+
+    /// Takes a group, or gives it back.
+    pub(crate) fn push(&self, group: Group) -> Result<(), (Group, Refused)> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err((group, Refused::Closed));
+        }
+        let line = group.line();
+        let (events, bytes) =
+            state.lines.get(&line).map_or((0, 0), |line| (line.events, line.bytes));
+        let fits = |max: usize, all: usize, own: usize, more: usize| {
+            let free = max.saturating_sub(all);
+            // A line that is empty gets its first group as long as anything is free at all, so that a
+            // group of any allowed size can be taken some time.
+            (own == 0 && free > 0) || (more <= free && own + more <= free * SHARE_OF_FREE)
+        };
+        let limits = &self.limits;
+        if !fits(limits.queue_events_max, state.events, events, group.events)
+            || !fits(limits.queue_bytes_max, state.bytes, bytes, group.bytes)
+        {
+            return Err((group, Refused::Full));
+        }
+        state.events += group.events;
+        state.bytes += group.bytes;
+        let entry = state.lines.entry(line).or_default();
+        entry.events += group.events;
+        entry.bytes += group.bytes;
+        let was_empty = entry.groups.is_empty();
+        entry.groups.push_back(group);
+        if was_empty {
+            state.turns.push_back(line);
+        }
+        self.report(&state);
+        drop(state);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Waits until something has left the queue. Call [`Notify::notified`] *before* the push that is to
+    /// be tried again, or a wake-up between the two is lost.
+    pub(crate) fn room(&self) -> tokio::sync::futures::Notified<'_> {
+        self.room.notified()
+    }
+
+    /// Takes no more groups. What is in the queue is still worked off.
+    pub(crate) fn close(&self) {
+        self.state.lock().closed = true;
+        self.wake.notify_one();
+        self.room.notify_waiters();
+    }
+
+    /// A batch has come to its end.
+    pub(crate) fn complete(&self, completion: Completion) {
+        self.state.lock().completions.push(completion);
+        self.wake.notify_one();
+    }
+
+    /// Sleeps until there is something to do.
+    pub(crate) fn next(&self, pipeline: Pipeline) -> Next {
+        let mut state = self.state.lock();
+        loop {
+            if !state.completions.is_empty() {
+                return Next::Completed(std::mem::take(&mut state.completions));
+            }
+            if self.may_begin(&state, pipeline) {
+                let groups = gather(&mut state, &self.limits);
+                self.report(&state);
+                drop(state);
+                self.room.notify_waiters();
+                return Next::Batch(groups);
+            }
+            if state.closed && state.turns.is_empty() && pipeline.in_flight == 0 {
+                return Next::Closed;
+            }
+            self.wake.wait(&mut state);
+        }
+    }
+
+    fn may_begin(&self, state: &State, pipeline: Pipeline) -> bool {
+        let early = state.events >= self.limits.batch_events_max / 2
+            || state.bytes >= self.limits.batch_bytes_max / 2;
+        let room = if early { IN_FLIGHT_MAX } else { IN_FLIGHT_MAX - 1 };
+        !state.turns.is_empty() && !pipeline.failed && pipeline.in_flight < room
+    }
+
+    fn report(&self, state: &State) {
+        self.metrics.queue_events.set(state.events as u64);
+        self.metrics.queue_bytes.set(state.bytes as u64);
+    }
+}
+
+/// Takes groups for one batch, each line in turn (deficit round robin, Shreedhar and Varghese).
+fn gather(state: &mut State, limits: &EngineLimits) -> Vec<Group> {
+    let mut groups = Vec::new();
+    let (mut events, mut bytes) = (0, 0);
+    while let Some(&number) = state.turns.front() {
+        let Some(line) = state.lines.get_mut(&number) else {
+            state.turns.pop_front();
+            continue;
+        };
+        line.deficit += QUANTUM_BYTES;
+        while let Some(group) = line.groups.front() {
+            let fits = events + group.events <= limits.batch_events_max
+                && bytes + group.bytes <= limits.batch_bytes_max;
+            if !fits && !groups.is_empty() {
+                // The batch is full. This line keeps its turn and what it has saved up, without
+                // getting another quantum for being first again.
+                line.deficit = line.deficit.saturating_sub(QUANTUM_BYTES);
+                return groups;
+            }
+            if group.cost() > line.deficit {
+                break;
+            }
+            line.deficit -= group.cost();
+            line.events -= group.events;
+            line.bytes -= group.bytes;
+            state.events -= group.events;
+            state.bytes -= group.bytes;
+            events += group.events;
+            bytes += group.bytes;
+            groups.extend(line.groups.pop_front());
+        }
+        let empty = line.groups.is_empty();
+        state.turns.pop_front();
+        if empty {
+            state.lines.remove(&number);
+        } else {
+            state.turns.push_back(number);
+        }
+    }
+    groups
+}

@@ -1,0 +1,271 @@
+//! What can go wrong, one enum for each family of operations. Each variant says what can be done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indelible_core::key::KeyId;
+use indelible_core::name::{EventId, LedgerName, Seq, ServerName};
+
+use crate::api::LedgerInfo;
+use crate::signer::SignError;
+use crate::store::StoreError;
+
+/// Why an engine does not open. Nothing has been changed then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The data folder cannot be used: not there, read-only, of a newer version, or in use.
+    #[error(transparent)]
+    Folder(#[from] crate::folder::FolderError),
+    /// The store does not open or cannot be read.
+    #[error("the database cannot be opened: {0}")]
+    Store(#[from] StoreError),
+    /// The database is older than what was last published.
+    #[error(
+        "the database ends at commit {found}, but commit {expected} was already acknowledged to clients \
+         ({head_file}). It is older than it was: probably a backup was restored, or a disk lost its last \
+         writes. Appending to it would fork the history. Restore the newest copy of the database. Only if \
+         the loss is understood and accepted, and every auditor told, remove {head_file} and start again"
+    )]
+    HeadBehind {
+        /// The last commit in the database.
+        found: u64,
+        /// The last commit that the head file knows.
+        expected: u64,
+        /// The head file's path.
+        head_file: String,
+    },
+    /// The database has another history than what was last published.
+    #[error(
+        "commit {commit} of the database is not the one that was acknowledged to clients: its digest is \
+         {found}, {head_file} says {expected}. The database belongs to another history: another machine's \
+         copy, or a fork after a restored backup. Restore the right database"
+    )]
+    HeadDiffers {
+        /// The commit at which the two differ.
+        commit: u64,
+        /// The database's digest of everything up to it.
+        found: String,
+        /// The head file's.
+        expected: String,
+        /// The head file's path.
+        head_file: String,
+    },
+    /// The folder was made under another server name.
+    #[error(
+        "this data folder belongs to the server name '{found}', the configuration says '{given}'. The name \
+         is part of every signed record and cannot be changed; configure '{found}'"
+    )]
+    OtherServer {
+        /// The name in the folder.
+        found: ServerName,
+        /// The name in the configuration.
+        given: ServerName,
+    },
+    /// What is stored contradicts itself.
+    #[error("the database is damaged: {0}")]
+    Corrupt(String),
+    /// A thread could not be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Why a group of events was not appended. Unless it says otherwise, nothing of the group exists.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// The queue is full, for all or for this ledger.
+    #[error("too many events are waiting; try again in {} ms", retry_after.as_millis())]
+    Busy {
+        /// When trying again makes sense.
+        retry_after: Duration,
+    },
+    /// The engine is being closed.
+    #[error("the server is shutting down; try again later")]
+    Closed,
+    /// No such ledger; ledgers are created on purpose.
+    #[error("there is no ledger '{0}'; create it first")]
+    NotFound(LedgerName),
+    /// A group without events.
+    #[error("there is no event to append")]
+    Empty,
+    /// The group does not fit into one commit.
+    #[error(
+        "{events} events of {bytes} bytes are more than one group can have: at most {events_max} events and {bytes_max} bytes"
+    )]
+    TooLarge {
+        /// Events in the group.
+        events: usize,
+        /// Their bytes.
+        bytes: usize,
+        /// Most events in a group.
+        events_max: usize,
+        /// Most bytes in a group.
+        bytes_max: usize,
+    },
+    /// An event of an all-or-nothing group cannot be appended, so none was.
+    #[error("event {index} of the group: {error}")]
+    Event {
+        /// Its place in the group, from 0.
+        index: usize,
+        /// What is wrong with it.
+        error: EventError,
+    },
+    /// The ledger is signed with other keys than the one the engine has.
+    #[error(
+        "the ledger is signed with {}, this server signs with {found}; start it with the ledger's key",
+        list(expected)
+    )]
+    OtherKey {
+        /// The keys in the ledger's record 0.
+        expected: Vec<KeyId>,
+        /// The signer's key.
+        found: KeyId,
+    },
+    /// Clients cannot write this system object, or it is not one.
+    #[error("not a system record that can be appended: {0}")]
+    System(&'static str),
+    /// The batch could not be signed. Nothing of it exists; try again.
+    #[error("{0}; nothing was written, try again")]
+    Signing(SignError),
+    /// Something before this group in the pipeline failed, so it was not written either; try again.
+    #[error("not written, because {reason}; try again in {} ms", retry_after.as_millis())]
+    Unavailable {
+        /// What happened.
+        reason: Arc<str>,
+        /// When trying again makes sense.
+        retry_after: Duration,
+    },
+    /// The write failed in a way that leaves open whether it took place. Sent again with the same ids,
+    /// the events are appended once; without ids, look first whether they are there.
+    #[error("the outcome is unknown ({reason}); retry with the same ids")]
+    OutcomeUnknown {
+        /// What happened.
+        reason: Arc<str>,
+    },
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+fn list(keys: &[KeyId]) -> String {
+    keys.iter().map(KeyId::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn at(seq: Option<Seq>) -> String {
+    seq.map_or_else(|| " of the same group".into(), |seq| format!(", at sequence number {seq}"))
+}
+
+impl AppendError {
+    /// Whether the same request can succeed later without anybody changing anything about it.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::Busy { .. }
+                | Self::Closed
+                | Self::Signing(_)
+                | Self::Unavailable { .. }
+                | Self::OutcomeUnknown { .. }
+                | Self::Read(ReadError::Unavailable { .. })
+        )
+    }
+
+    /// How long to wait before trying again, where that is known.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after } | Self::Unavailable { retry_after, .. } => {
+                Some(*retry_after)
+            }
+            Self::Closed | Self::Signing(_) => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+}
+
+/// Why one event of a group was not appended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventError {
+    /// The id is taken by another event.
+    #[error("id '{id}' already names another event{}", at(*seq))]
+    Conflict {
+        /// The id.
+        id: EventId,
+        /// Where the other event stands; `None` when it is an earlier one of the same group.
+        seq: Option<Seq>,
+    },
+    /// The ledger has its last sequence number.
+    #[error("the ledger is full: its last sequence number is used")]
+    Full,
+    /// The event does not make a record.
+    #[error("the event does not make a record: {0}")]
+    Record(Arc<str>),
+}
+
+/// Why a ledger was not created.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// It is already there, perhaps with another `sign_per`: look at it.
+    #[error("the ledger '{}' exists already", .0.name)]
+    Exists(Box<LedgerInfo>),
+    /// The creation is an append like any other, and failed like one.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+/// Why something could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// No such ledger.
+    #[error("there is no ledger '{0}'")]
+    NotFound(LedgerName),
+    /// The ledger does not reach that far (yet).
+    #[error("{asked} is beyond the ledger's durable size of {size}")]
+    OutOfRange {
+        /// What was asked for.
+        asked: u64,
+        /// Durable records.
+        size: u64,
+    },
+    /// The bounds of a proof are out of order.
+    #[error("a tree of {from} leaves cannot be older than one of {to}")]
+    OutOfOrder {
+        /// The older size.
+        from: u64,
+        /// The newer size.
+        to: u64,
+    },
+    /// The store is being reopened after an error.
+    #[error("the database is not available: {reason}")]
+    Unavailable {
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// The store cannot be read.
+    #[error("the database cannot be read: {0}")]
+    Store(Arc<str>),
+    /// What is stored contradicts itself.
+    #[error("the database is damaged: {0}")]
+    Corrupt(Arc<str>),
+    /// The text must not be signed: it could stand for a checkpoint.
+    #[error("this text is not signed: it could be taken for a checkpoint")]
+    NotSignable,
+    /// The signer failed.
+    #[error(transparent)]
+    Signing(#[from] SignError),
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // The handle was closed under a reader because the store is being opened again.
+            StoreError::Closed => Self::Unavailable { reason: error.to_string().into() },
+            StoreError::Corrupt(what) => Self::Corrupt(what),
+            other => Self::Store(other.to_string().into()),
+        }
+    }
+}
