@@ -6,7 +6,7 @@
 CARGO := scripts/cargo
 
 # For `make run`: where the ledger lives, where it listens, and anything else for `indelible serve`.
-DATA ?= data
+DATA ?= indelible-data
 LISTEN ?=
 ARGS ?=
 

@@ -1,0 +1,92 @@
+//! `indelible key generate|show`.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Subcommand;
+use indelible_core::code::EXIT_GOOD;
+use indelible_core::key::VKey;
+use indelible_core::name::ServerName;
+use indelible_ledger::signer::LocalEd25519;
+use serde_json::json;
+
+use super::{data_dir_default, output};
+use crate::serve::PUBLIC_KEY_FILE;
+
+/// Make and show signing keys
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Generate(GenerateArgs),
+    Show(ShowArgs),
+}
+
+/// Make an Ed25519 signing key (mode 0600) and print its public key
+///
+/// A server's first start does this by itself; make one beforehand to keep a copy in a safe or to tell
+/// auditors the public key before the first event. Put it into an empty data folder as signing.key.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  indelible key generate --out signing.key --name ledger.example.com > public.vkey")]
+pub(super) struct GenerateArgs {
+    /// The new file; never written over
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The server's name, under which auditors will know the key
+    #[arg(long, value_name = "NAME")]
+    name: ServerName,
+}
+
+/// Show the public key: what an auditor must have got from you beforehand
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  indelible key show --data indelible-data
+  indelible key show public.vkey")]
+pub(super) struct ShowArgs {
+    /// File with the public key (a vkey), instead of the one of a data folder
+    file: Option<PathBuf>,
+    /// The server's data folder
+    #[arg(long, value_name = "DIR", env = "INDELIBLE_DATA_DIR", default_value_os_t = data_dir_default())]
+    data: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Generate(args) => generate(&args),
+        Command::Show(args) => show(&args),
+    }
+}
+
+fn generate(args: &GenerateArgs) -> anyhow::Result<u8> {
+    let key = LocalEd25519::generate()?;
+    key.save(&args.out)?;
+    let vkey = VKey::new(&args.name, indelible_ledger::Signer::key(&key))?;
+    output::line(&vkey.to_string())?;
+    output::hint(&format!(
+        "the private key is in {} (mode 0600); whoever has it can sign in this server's name",
+        args.out.display()
+    ));
+    Ok(EXIT_GOOD)
+}
+
+fn show(args: &ShowArgs) -> anyhow::Result<u8> {
+    let path = args.file.clone().unwrap_or_else(|| args.data.join(PUBLIC_KEY_FILE));
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read the public key {}", path.display()))?;
+    let vkey = VKey::parse_file(&text).with_context(|| path.display().to_string())?;
+    let key_id = vkey.key().key_id();
+    if args.json {
+        output::json(&json!({
+            "key_id": key_id.as_str(), "name": vkey.name(), "vkey": vkey.to_string(),
+        }))?;
+        return Ok(EXIT_GOOD);
+    }
+    output::facts(&[
+        ("name", vkey.name().to_owned()),
+        ("key id", key_id.as_str().to_owned()),
+        ("vkey", vkey.to_string()),
+    ])?;
+    Ok(EXIT_GOOD)
+}

@@ -1,0 +1,177 @@
+//! `indelible verify`: the live database, read beside the server; files go to `indelible-verify`.
+
+mod live;
+mod progress;
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, anyhow};
+use clap::Subcommand;
+use indelible_core::key::{Trust, VKey};
+use indelible_core::limits::NOTE_BYTES_MAX;
+use indelible_core::name::LedgerName;
+use indelible_verifier::{FINDINGS_MAX_DEFAULT, JOBS_MAX, Options, Verifier, render};
+
+use super::{data_dir_default, output, usage};
+use crate::serve::PUBLIC_KEY_FILE;
+
+/// The auditor's program, which is installed beside this one.
+const VERIFY_PROGRAM: &str = "indelible-verify";
+
+/// Replay and check the live database: every digest, signature, chain, tree and checkpoint
+///
+/// Reads the data folder beside a running server and changes nothing. Vaults, exports and receipts are
+/// handed to indelible-verify, the auditor's program. Exit code 0: everything was checked and is good;
+/// 1: tampering was found; 2: something could not be checked.
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
+  indelible verify
+  indelible verify payments --head payments.checkpoint
+  indelible verify vault vault --key public.vkey"
+)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    files: Option<Files>,
+    /// Ledgers to verify [default: all]
+    ledgers: Vec<LedgerName>,
+    /// The server's data folder
+    #[arg(long, value_name = "DIR", env = "INDELIBLE_DATA_DIR", default_value_os_t = data_dir_default())]
+    data: PathBuf,
+    /// A key that you trust: a vkey, or a file with one a line; may be given more than once [default:
+    /// public.vkey in the data folder, which shows only that the folder agrees with itself]
+    #[arg(long = "key", value_name = "VKEY_OR_FILE")]
+    keys: Vec<String>,
+    /// A checkpoint saved earlier, which the ledger must still contain; may be given more than once
+    #[arg(long = "head", value_name = "FILE")]
+    heads: Vec<PathBuf>,
+    /// Worker threads [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=JOBS_MAX as i64))]
+    jobs: Option<u16>,
+    /// Findings to list; all are counted
+    #[arg(long, value_name = "N", default_value_t = FINDINGS_MAX_DEFAULT)]
+    max_findings: usize,
+    /// The report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Files {
+    /// Verify a directory vault
+    #[command(after_help = "Example:
+  indelible verify vault vault --key public.vkey")]
+    Vault(Forwarded),
+    /// Verify an exported ledger
+    #[command(after_help = "Example:
+  indelible verify export payments.jsonl.zst --key public.vkey")]
+    Export(Forwarded),
+    /// Verify a receipt
+    #[command(after_help = "Example:
+  indelible verify receipt receipt.json --key public.vkey")]
+    Receipt(Forwarded),
+}
+
+/// What indelible-verify takes after the kind; see its own --help.
+#[derive(Debug, clap::Args)]
+struct Forwarded {
+    /// The file or folder and the options of indelible-verify
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<u8> {
+    match args.files {
+        Some(Files::Vault(rest)) => forward("vault", rest),
+        Some(Files::Export(rest)) => forward("export", rest),
+        Some(Files::Receipt(rest)) => forward("receipt", rest),
+        None => verify_live(args),
+    }
+}
+
+/// Becomes the auditor's program: one piece of code checks files, whichever way it is called.
+fn forward(kind: &str, rest: Forwarded) -> anyhow::Result<u8> {
+    let beside = std::env::current_exe().ok().map(|path| path.with_file_name(VERIFY_PROGRAM));
+    let program = beside.filter(|path| path.exists()).unwrap_or_else(|| VERIFY_PROGRAM.into());
+    let error = Command::new(&program).arg(kind).args(rest.args).exec();
+    Err(anyhow!(error).context(format!("cannot run {}", program.display())))
+}
+
+fn verify_live(args: Args) -> anyhow::Result<u8> {
+    let trust = trust(&args)?;
+    let mut heads = Vec::new();
+    for path in &args.heads {
+        heads.push((path.display().to_string(), read_small(path)?));
+    }
+    let mut options = Options { findings_max: args.max_findings, heads, ..Options::default() };
+    options.jobs = args.jobs.map_or(options.jobs, usize::from);
+    let database = live::Database::open(&args.data)?;
+    let mut verifier = Verifier::new(trust, options)?.with_progress(Box::new(progress::Bar::new()));
+    let ledgers = match args.ledgers.as_slice() {
+        [] => database.ledgers()?,
+        named => named.to_vec(),
+    };
+    for ledger in &ledgers {
+        database.feed(ledger, &mut verifier)?;
+    }
+    let report = verifier.finish();
+    if args.json {
+        output::json(&render::json(&report))?;
+    } else {
+        let width = output::terminal_width().and_then(|width| u16::try_from(width).ok());
+        anstream::print!("{}", render::text(&report, width));
+    }
+    Ok(report.verdict().exit_code())
+}
+
+/// The keys that were given, or the folder's own, with a word about what that is worth.
+fn trust(args: &Args) -> anyhow::Result<Trust> {
+    let mut trust = Trust::new();
+    if args.keys.is_empty() {
+        let path = args.data.join(PUBLIC_KEY_FILE);
+        add_file(&mut trust, &path)?;
+        output::warning(&format!(
+            "the key comes from {} itself, so this shows only that the folder agrees with itself; \
+             give the key that auditors hold with --key",
+            args.data.display()
+        ));
+    }
+    for given in &args.keys {
+        match VKey::parse(given) {
+            Ok(vkey) => trust.add(vkey),
+            Err(_) if Path::new(given).exists() => add_file(&mut trust, Path::new(given))?,
+            Err(error) => {
+                return Err(usage(format!("--key {given}: no such file, and no key: {error}")));
+            }
+        }
+    }
+    Ok(trust)
+}
+
+fn add_file(trust: &mut Trust, path: &Path) -> anyhow::Result<()> {
+    let bytes = read_small(path)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines =
+        text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).peekable();
+    if lines.peek().is_none() {
+        return Err(usage(format!("{} holds no key", path.display())));
+    }
+    for line in lines {
+        trust.add(VKey::parse(line).with_context(|| path.display().to_string())?);
+    }
+    Ok(())
+}
+
+/// A key file or a checkpoint; more than that is neither.
+fn read_small(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let cannot = || format!("cannot read {}", path.display());
+    let length = std::fs::metadata(path).with_context(cannot)?.len();
+    if length > NOTE_BYTES_MAX as u64 {
+        anyhow::bail!("{} is larger than {NOTE_BYTES_MAX} bytes", path.display());
+    }
+    std::fs::read(path).with_context(cannot)
+}

@@ -1,0 +1,10 @@
+//! The program `indelible` as its users meet it: real processes against a real server process.
+
+mod append;
+mod connections;
+mod example;
+mod harness;
+mod manners;
+mod operator;
+mod reading;
+mod readme;

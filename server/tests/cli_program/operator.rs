@@ -1,0 +1,147 @@
+//! Keys, tokens and the doctor: what the owner of a data folder does.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::harness::{Ran, Server, json, program};
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).expect("a file").permissions().mode() & 0o777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("a mode is set");
+}
+
+#[test]
+fn a_generated_key_is_private_and_never_written_over() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let generate = || {
+        let mut command = program(folder.path());
+        command.args(["key", "generate", "--out", "signing.key", "--name", "ledger.example.com"]);
+        Ran::of(command.output().expect("the program runs"))
+    };
+    let first = generate();
+    assert_eq!(first.code, 0, "{first:?}");
+    assert!(first.out.starts_with("ledger.example.com+"), "{}", first.out);
+    let path = folder.path().join("signing.key");
+    assert_eq!(mode(&path), 0o600);
+    let key = std::fs::read(&path).expect("the key");
+    assert_eq!(generate().code, 2);
+    assert_eq!(std::fs::read(&path).expect("the key"), key, "the first key is untouched");
+    std::fs::write(folder.path().join("public.vkey"), &first.out).expect("the vkey is kept");
+    let mut show = program(folder.path());
+    let shown =
+        Ran::of(show.args(["key", "show", "public.vkey", "--json"]).output().expect("it runs"));
+    let shown = json(&shown.out);
+    assert_eq!(shown["vkey"], first.out.trim_end());
+    assert!(shown["key_id"].as_str().expect("a key id").starts_with("ed25519:"));
+}
+
+#[test]
+fn a_token_allows_what_it_says_and_nothing_after_it_is_revoked() {
+    let server = Server::start();
+    server.good("ledger create payments");
+    server.good("ledger create other");
+    let token =
+        server.good("token create billing --scope append --ledger payments --data indelible-data");
+    server.write("billing.token", &token);
+    let append = |ledger: &str| {
+        server.run_with(
+            &format!("append {ledger} --token-file billing.token --patience 0"),
+            "{\"n\":1}\n",
+        )
+    };
+    assert_eq!(append("payments").code, 0);
+    let other = append("other");
+    assert!(other.code == 2 && other.err.contains("ledger_forbidden"), "{other:?}");
+    let read = server.run("list payments --token-file billing.token");
+    assert!(read.code == 2 && read.err.contains("scope_missing"), "{read:?}");
+
+    let list = server.good("token list --data indelible-data");
+    assert!(
+        list.lines().any(|row| row.split_whitespace().eq(["billing", "append", "payments"])),
+        "{list}"
+    );
+    assert!(
+        !server.read("indelible-data/tokens.json").contains(token.trim()),
+        "only its hash is kept"
+    );
+    server.good("token revoke billing --data indelible-data");
+    assert_eq!(server.run("token revoke billing --data indelible-data").code, 1);
+    // The server takes notice within a second or so.
+    let since = std::time::Instant::now();
+    while append("payments").code == 0 {
+        assert!(since.elapsed().as_secs() < 20, "a revoked token still works");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let refused = append("payments");
+    assert!(refused.err.contains("token_unknown"), "{refused:?}");
+}
+
+#[test]
+fn a_token_for_a_folder_that_no_server_uses_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut command = program(folder.path());
+    command.args(["token", "create", "x", "--scope", "read", "--data", "."]);
+    let ran = Ran::of(command.output().expect("the program runs"));
+    assert!(ran.code == 2 && ran.err.contains("no data folder"), "{ran:?}");
+}
+
+#[test]
+fn the_doctor_finds_a_healthy_server_healthy() {
+    let server = Server::start();
+    let ran = server.run("doctor --data indelible-data --json");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let findings: Vec<_> = ran.out.lines().map(json).collect();
+    for what in [
+        "configuration",
+        "folder",
+        "key",
+        "admin token",
+        "lock",
+        "disk",
+        "clock",
+        "server",
+        "ready",
+        "token",
+    ] {
+        let finding = findings.iter().find(|finding| finding["what"] == what);
+        assert_eq!(
+            finding.unwrap_or_else(|| panic!("{what} in {findings:?}"))["verdict"],
+            "ok",
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn the_doctor_names_what_keeps_a_server_from_working() {
+    let mut server = Server::start();
+    server.stop();
+    let data = server.path("indelible-data");
+    let bad = |what: &str, line: &str| {
+        let ran = server.run(line);
+        assert_eq!(ran.code, 1, "{what}: {ran:?}");
+        let found = ran.out.lines().map(json).find(|finding| finding["what"] == what);
+        let found = found.unwrap_or_else(|| panic!("{what}: {ran:?}"));
+        assert_eq!(found["verdict"], "bad", "{found}");
+        assert!(found["advice"].is_string(), "{found}");
+    };
+    let doctor = "doctor --data indelible-data --json";
+    set_mode(&data.join("signing.key"), 0o644);
+    bad("key", doctor);
+    set_mode(&data.join("signing.key"), 0o600);
+    set_mode(&data.join("admin.token"), 0o644);
+    bad("admin token", doctor);
+    set_mode(&data.join("admin.token"), 0o600);
+    server.write("wrong.toml", "[limits]\nconections_max = 5\n");
+    bad("configuration", "doctor --config wrong.toml --data indelible-data --json");
+    let format = data.join("format");
+    let text = std::fs::read_to_string(&format).expect("the format file");
+    std::fs::write(&format, "indelible data 999\n").expect("it is written");
+    bad("folder", doctor);
+    std::fs::write(&format, text).expect("it is written");
+    let healed = server.run(doctor);
+    assert_eq!(healed.code, 0, "{healed:?}");
+}
