@@ -139,9 +139,9 @@ impl Default for Limits {
             connections_max: 4096,
             streams_per_connection_max: 128,
             header_bytes_max: 32 << 10,
-            headers_max: 64,
+            headers_max: 100,
             body_bytes_max: 32 << 20,
-            batch_events_max: 10_000,
+            batch_events_max: 2048,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             body_stall_timeout: Duration::from_secs(20),
@@ -154,8 +154,8 @@ impl Default for Limits {
             exports_max: 4,
             streams_max: 1024,
             page_events_max: 1000,
-            queue_events_max: 65_536,
-            queue_bytes_max: 128 << 20,
+            queue_events_max: 32_768,
+            queue_bytes_max: 64 << 20,
         }
     }
 }
@@ -334,7 +334,7 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "limits.headers_max",
         doc: "Header fields of a request.",
-        default: "64",
+        default: "100",
         set: |config, value| size(value, 16, 1024).map(|v| config.limits.headers_max = v),
     },
     Key {
@@ -345,8 +345,8 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "limits.batch_events_max",
-        doc: "Events in one JSON array.",
-        default: "10000",
+        doc: "Events in one JSON array, and in one commit.",
+        default: "2048",
         set: |config, value| size(value, 1, 1 << 20).map(|v| config.limits.batch_events_max = v),
     },
     Key {
@@ -426,13 +426,13 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "limits.queue_events_max",
         doc: "Events that may wait for the sequencer before clients are told to come back later.",
-        default: "65536",
+        default: "32768",
         set: |config, value| size(value, 1, 1 << 24).map(|v| config.limits.queue_events_max = v),
     },
     Key {
         path: "limits.queue_bytes_max",
         doc: "Bytes of events that may wait for the sequencer.",
-        default: "134217728",
+        default: "67108864",
         set: |config, value| {
             size(value, 2 << 20, 1 << 36).map(|v| config.limits.queue_bytes_max = v)
         },

@@ -1,0 +1,203 @@
+//! `/metrics` in the text format of Prometheus (version 0.0.4), written by hand from the engine's and
+//! the listener's own counters.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use indelible_ledger::{EngineMetrics, Histogram};
+
+use super::app::App;
+use super::errors::Problem;
+use crate::auth::Scope;
+
+/// Ledgers whose size is shown: a monitoring system pays for every series.
+const LEDGERS_MAX: usize = 200;
+/// Microseconds in a second: Prometheus wants seconds.
+const MICROS: f64 = 1e6;
+
+/// Answers by the first digit of their status.
+#[derive(Debug, Default)]
+pub struct HttpMetrics {
+    by_class: [AtomicU64; 6],
+    panics: AtomicU64,
+}
+
+impl HttpMetrics {
+    pub(super) fn count(&self, status: StatusCode) {
+        if let Some(class) = self.by_class.get(usize::from(status.as_u16() / 100)) {
+            class.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn count_panic(&self) {
+        self.panics.fetch_add(1, Relaxed);
+    }
+}
+
+/// All numbers.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let caller =
+        if app.metrics_public { None } else { Some(app.allow(request.headers(), Scope::Read)?) };
+    let mut text = Text(String::with_capacity(16 << 10));
+    engine(&mut text, &app.engine.metrics());
+    http(&mut text, &app);
+    text.gauge("indelible_ready", "1 when appends can be expected to work.", {
+        u64::from(app.engine.health().is_ready())
+    });
+    let ledgers = app.read(move |engine| Ok(engine.ledgers(None, LEDGERS_MAX)?)).await?;
+    text.head("indelible_ledger_size", "gauge", "Durable records of a ledger (the first 200).");
+    for ledger in ledgers {
+        if caller.as_ref().is_none_or(|caller| caller.reaches(&ledger.name)) {
+            text.line(format_args!(
+                "indelible_ledger_size{{ledger=\"{}\"}} {}",
+                ledger.name, ledger.size
+            ));
+        }
+    }
+    let mut response = Response::new(text.0.into());
+    let media = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, media);
+    Ok(response)
+}
+
+fn engine(text: &mut Text, of: &EngineMetrics) {
+    let latency = "from gathering a batch until it is durable and answered.";
+    text.histogram(
+        "indelible_commit_seconds",
+        &format!("Commit, {latency}"),
+        &of.commit_latency_us,
+        MICROS,
+    );
+    text.histogram(
+        "indelible_store_seconds",
+        "The store's commit with its flush.",
+        &of.store_latency_us,
+        MICROS,
+    );
+    text.histogram("indelible_sign_seconds", "Signing of one batch.", &of.sign_latency_us, MICROS);
+    text.histogram("indelible_batch_events", "Records in a commit.", &of.batch_events, 1.0);
+    for (name, help, value) in [
+        ("indelible_commits_total", "Commits that became durable.", of.commits.get()),
+        ("indelible_events_total", "Records that became durable.", of.events.get()),
+        ("indelible_event_bytes_total", "Bytes of records that became durable.", of.bytes.get()),
+        ("indelible_duplicates_total", "Events that were there already.", of.duplicates.get()),
+        ("indelible_conflicts_total", "Events whose id names another.", of.conflicts.get()),
+        (
+            "indelible_busy_total",
+            "Groups refused because the queue was full.",
+            of.refused_busy.get(),
+        ),
+        ("indelible_signatures_total", "Signatures made.", of.signatures.get()),
+        (
+            "indelible_sign_failures_total",
+            "Batches that failed at the signer.",
+            of.sign_failures.get(),
+        ),
+        (
+            "indelible_store_failures_total",
+            "Batches that failed at the store.",
+            of.store_failures.get(),
+        ),
+        ("indelible_store_reopens_total", "Times the store was reopened.", of.reopens.get()),
+        (
+            "indelible_clock_backwards_total",
+            "Batches for which the clock went back.",
+            of.clock_backwards.get(),
+        ),
+        (
+            "indelible_head_file_failures_total",
+            "Failed writes of the head file.",
+            of.head_file_failures.get(),
+        ),
+    ] {
+        text.counter(name, help, value);
+    }
+    for (name, help, value) in [
+        ("indelible_queue_events", "Events waiting to be sequenced.", of.queue_events.get()),
+        ("indelible_queue_bytes", "Bytes of events waiting to be sequenced.", of.queue_bytes.get()),
+        ("indelible_ledgers", "Ledgers.", of.ledgers.get()),
+        ("indelible_ledgers_in_memory", "Ledgers in memory.", of.ledgers_in_memory.get()),
+        ("indelible_head_commit", "Number of the last durable commit.", of.durable_commit.get()),
+    ] {
+        text.gauge(name, help, value);
+    }
+}
+
+fn http(text: &mut Text, app: &App) {
+    let connections = &app.connections;
+    text.gauge("indelible_connections", "Connections open.", connections.open.load(Relaxed));
+    text.gauge(
+        "indelible_requests_in_flight",
+        "Requests being answered.",
+        connections.in_flight.load(Relaxed),
+    );
+    for (name, help, value) in [
+        ("indelible_connections_total", "Connections accepted.", &connections.accepted),
+        (
+            "indelible_connections_refused_total",
+            "Connections over the limit.",
+            &connections.refused,
+        ),
+        (
+            "indelible_connections_cut_off_total",
+            "Connections cut off for slowness.",
+            &connections.cut_off,
+        ),
+        ("indelible_handler_panics_total", "Requests whose handler panicked.", &app.metrics.panics),
+    ] {
+        text.counter(name, help, value.load(Relaxed));
+    }
+    text.head("indelible_http_responses_total", "counter", "Answers begun, by class of status.");
+    for (class, count) in app.metrics.by_class.iter().enumerate().skip(2) {
+        let count = count.load(Relaxed);
+        text.line(format_args!("indelible_http_responses_total{{status=\"{class}xx\"}} {count}"));
+    }
+}
+
+struct Text(String);
+
+impl Text {
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        let _ = self.0.write_fmt(line);
+        self.0.push('\n');
+    }
+
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        self.line(format_args!("# HELP {name} {help}"));
+        self.line(format_args!("# TYPE {name} {kind}"));
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.head(name, "counter", help);
+        self.line(format_args!("{name} {value}"));
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: u64) {
+        self.head(name, "gauge", help);
+        self.line(format_args!("{name} {value}"));
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a sum of microseconds beyond 2^53 is 285 years"
+    )]
+    fn histogram(&mut self, name: &str, help: &str, of: &Histogram, unit: f64) {
+        let snapshot = of.snapshot();
+        self.head(name, "histogram", help);
+        for (bound, count) in &snapshot.buckets {
+            let bound = *bound as f64 / unit;
+            self.line(format_args!("{name}_bucket{{le=\"{bound}\"}} {count}"));
+        }
+        self.line(format_args!("{name}_bucket{{le=\"+Inf\"}} {}", snapshot.count));
+        self.line(format_args!("{name}_sum {}", snapshot.sum as f64 / unit));
+        self.line(format_args!("{name}_count {}", snapshot.count));
+    }
+}

@@ -1,0 +1,150 @@
+//! Lines that go to the engine together, and what came of them.
+
+use indelible_ledger::{Accepted, AppendError, Appended, EventError, Pending, Submission};
+
+use super::lines::{LINE_BYTES_MAX, Line};
+use crate::http::envelope;
+use crate::http::errors::{Code, Problem};
+use crate::http::render::{RESULT_BYTES, push_result};
+use indelible_core::json::push_u64;
+
+/// Most lines in a group. A commit takes up to 2,048 events, so four groups fill one.
+const LINES_MAX: usize = 512;
+/// Most bytes of events in a group, unless one event alone has more.
+const BYTES_MAX: usize = 256 << 10;
+
+/// A line of a group: an event that was submitted, or what is wrong with it.
+struct Slot {
+    line: u64,
+    problem: Option<Problem>,
+}
+
+/// Lines that are being gathered.
+#[derive(Default)]
+pub(super) struct Group {
+    slots: Vec<Slot>,
+    pub(super) events: Vec<Submission>,
+    bytes: usize,
+}
+
+/// What was read of one request, and what came of it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub(super) accepted: u64,
+    pub(super) duplicates: u64,
+    pub(super) failed: u64,
+}
+
+/// The lines of a group that has gone to the engine.
+pub(super) struct Slots(Vec<Slot>);
+
+/// A group on its way.
+pub(super) enum InFlight {
+    /// In the engine.
+    Pending(Slots, Pending),
+    /// Not taken by the engine, or without a valid line.
+    Known(Slots, Option<AppendError>),
+}
+
+impl Group {
+    /// Takes a line; a blank one needs no answer.
+    pub(super) fn add(&mut self, number: u64, line: Line<'_>) {
+        let parsed = match line {
+            Line::Whole(bytes) if bytes.trim_ascii().is_empty() => return,
+            Line::Whole(bytes) => envelope::parse(bytes),
+            Line::TooLong => Err(too_long()),
+        };
+        let problem = match parsed {
+            Ok(submission) => {
+                self.bytes += submission.event.len();
+                self.events.push(submission);
+                None
+            }
+            Err(problem) => Some(problem),
+        };
+        self.slots.push(Slot { line: number, problem });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.slots.len() >= LINES_MAX || self.bytes >= BYTES_MAX
+    }
+
+    /// Takes the lines and events out, leaving an empty group with the same room.
+    pub(super) fn take(&mut self) -> (Slots, Vec<Submission>) {
+        self.bytes = 0;
+        let room = (self.slots.len(), self.events.len());
+        let slots = std::mem::replace(&mut self.slots, Vec::with_capacity(room.0));
+        (Slots(slots), std::mem::replace(&mut self.events, Vec::with_capacity(room.1)))
+    }
+}
+
+fn too_long() -> Problem {
+    Problem::new(Code::LineTooLarge, format!("a line has at most {LINE_BYTES_MAX} bytes"))
+        .with("limit", LINE_BYTES_MAX as u64)
+}
+
+impl Slots {
+    /// Writes a result line for each line of the group.
+    pub(super) fn render(
+        self,
+        answer: Option<&Result<Appended, AppendError>>,
+        totals: &mut Totals,
+    ) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.0.len() * RESULT_BYTES);
+        let mut results = match answer {
+            Some(Ok(appended)) => appended.results.iter(),
+            _ => [].iter(),
+        };
+        let failed = match answer {
+            Some(Err(error)) => Some(Problem::from(error.clone())),
+            _ => None,
+        };
+        for slot in self.0 {
+            match (slot.problem, &failed) {
+                (Some(problem), _) => push_problem(&mut out, slot.line, &problem, totals),
+                (None, Some(failed)) => push_problem(&mut out, slot.line, failed, totals),
+                (None, None) => match results.next() {
+                    Some(result) => push_outcome(&mut out, slot.line, result, totals),
+                    None => {
+                        let missing = Problem::new(Code::Internal, "the engine gave no result");
+                        push_problem(&mut out, slot.line, &missing, totals);
+                    }
+                },
+            }
+        }
+        out
+    }
+}
+
+fn push_outcome(
+    out: &mut Vec<u8>,
+    line: u64,
+    result: &Result<Accepted, EventError>,
+    totals: &mut Totals,
+) {
+    match result {
+        Ok(accepted) => {
+            if accepted.duplicate {
+                totals.duplicates += 1;
+            } else {
+                totals.accepted += 1;
+            }
+            push_result(out, accepted, Some(line));
+            out.push(b'\n');
+        }
+        Err(error) => push_problem(out, line, &Problem::from(error.clone()), totals),
+    }
+}
+
+fn push_problem(out: &mut Vec<u8>, line: u64, problem: &Problem, totals: &mut Totals) {
+    totals.failed += 1;
+    out.extend_from_slice(b"{\"error\":");
+    problem.push_short(out);
+    out.extend_from_slice(b",\"line\":");
+    push_u64(out, line);
+    out.extend_from_slice(b"}\n");
+}

@@ -1,0 +1,292 @@
+//! The server's life: make or find the data folder, open the engine, listen, and stop in order.
+
+mod folder;
+mod greeting;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use indelible_ledger::folder::FolderError;
+use indelible_ledger::signer::KeyFileError;
+use indelible_ledger::{Engine, EngineConfig, OpenError};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::auth::{TokenError, Tokens};
+use crate::config::{Config, ConfigError};
+use crate::http::Api;
+use crate::http::app::App;
+use crate::listen::{self, Counters, stopped};
+use crate::telemetry::{self, TelemetryError};
+
+pub use folder::{PUBLIC_KEY_FILE, SIGNING_KEY_FILE};
+
+/// How often the token files are looked at.
+const TOKENS_EVERY: Duration = Duration::from_secs(1);
+/// File handles that are needed beside those of connections: the database's files and our own.
+const FILES_BESIDE: u64 = 1024;
+
+/// What the command line says; it overrides the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct ServeOptions {
+    /// The configuration file.
+    pub config: Option<PathBuf>,
+    /// The data folder.
+    pub data: Option<PathBuf>,
+    /// Address and port.
+    pub listen: Option<SocketAddr>,
+    /// Leave to listen where other machines can reach it.
+    pub allow_remote: bool,
+}
+
+/// Why the server does not start, or ended with an error.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Logging cannot be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The signing key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// Key, name and data do not belong together.
+    #[error("{0}")]
+    Identity(String),
+    /// The tokens cannot be used.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The engine does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The runtime or its signals cannot be set up.
+    #[error("cannot set up the runtime: {0}")]
+    Runtime(std::io::Error),
+}
+
+/// Runs the server until it is told to stop (SIGINT, SIGTERM), then stops in order.
+///
+/// # Errors
+/// [`ServeError`], each text saying what to do.
+pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
+    let mut config = Config::load(options.config.as_deref())?;
+    if let Some(data) = options.data {
+        config.data_dir = data;
+    }
+    if let Some(address) = options.listen {
+        config.listen.address = address;
+    }
+    config.listen.allow_remote |= options.allow_remote;
+    config.check()?;
+    telemetry::init(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("indelible-http")
+        .build()
+        .map_err(ServeError::Runtime)?;
+    runtime.block_on(async {
+        let running = start(config).await?;
+        print!("{}", running.greeting());
+        let signal = stop_signal().await.map_err(ServeError::Runtime)?;
+        tracing::info!(signal, "stopping: no new requests, what was taken is finished");
+        running.stop().await;
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+async fn stop_signal() -> std::io::Result<&'static str> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
+}
+
+/// A server that is running in this process.
+pub struct Running {
+    address: SocketAddr,
+    data_dir: PathBuf,
+    is_first_start: bool,
+    vkey: String,
+    app: Arc<App>,
+    stop: watch::Sender<bool>,
+    listening: JoinHandle<()>,
+}
+
+impl Running {
+    /// Where it listens; the port is the real one, also when 0 was configured.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The data folder, absolute where the system tells.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// The public key as an auditor needs it.
+    #[must_use]
+    pub fn vkey(&self) -> &str {
+        &self.vkey
+    }
+
+    /// The engine behind it.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.app.engine
+    }
+
+    /// What a person who started it wants to know.
+    #[must_use]
+    pub fn greeting(&self) -> String {
+        greeting::text(self)
+    }
+
+    /// Stops: accepts no more, answers what was taken, finishes the engine's work, closes the store.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        if let Err(error) = (&mut self.listening).await {
+            tracing::error!(%error, "the listener did not come to its end");
+        }
+        self.app.engine.clone().close().await;
+    }
+}
+
+/// Starts a server in the current runtime.
+///
+/// # Errors
+/// [`ServeError`]; nothing runs then.
+pub async fn start(config: Config) -> Result<Running, ServeError> {
+    config.check()?;
+    raise_file_limit(config.limits.connections_max);
+    let identity = folder::prepare(&config)?;
+    let tokens = Tokens::open(&config.data_dir)?;
+    let address = config.listen.address;
+    // Before the engine: a port that is taken is the commonest mistake, and the quickest to tell.
+    let listener =
+        TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, error })?;
+    let address = listener.local_addr().map_err(|error| ServeError::Listen { address, error })?;
+    let mut engine_config = EngineConfig::new(&config.data_dir, identity.server_name.clone());
+    engine_config.limits.queue_events_max = config.limits.queue_events_max;
+    engine_config.limits.queue_bytes_max = config.limits.queue_bytes_max;
+    engine_config.limits.batch_events_max = config.limits.batch_events_max;
+    let signer = identity.signer;
+    let opened = tokio::task::spawn_blocking(move || Engine::open(engine_config, signer)).await;
+    let engine = opened.map_err(|error| ServeError::Identity(error.to_string()))??;
+
+    let (stop, stopping) = watch::channel(false);
+    let limits = Arc::new(config.limits);
+    let connections = Arc::new(Counters::default());
+    let app = Arc::new(App {
+        engine,
+        limits: Arc::clone(&limits),
+        tokens,
+        connections: Arc::clone(&connections),
+        metrics: Default::default(),
+        metrics_public: config.listen.metrics_public,
+        stop: stopping.clone(),
+        spool_dir: Arc::from(config.data_dir.as_path()),
+        reads: Arc::new(Semaphore::new(limits.reads_max)),
+        exports: Arc::new(Semaphore::new(limits.exports_max)),
+        streams: Arc::new(Semaphore::new(limits.streams_max)),
+    });
+    tokio::spawn(refresh_tokens(Arc::clone(&app), stopping.clone()));
+    let api = Api::new(Arc::clone(&app));
+    let listening = tokio::spawn(listen::run(listener, limits, api, connections, stopping));
+    tracing::info!(%address, data = %config.data_dir.display(), "listening");
+    Ok(Running {
+        address,
+        data_dir: std::path::absolute(&config.data_dir).unwrap_or(config.data_dir),
+        is_first_start: identity.is_first_start,
+        vkey: identity.vkey,
+        app,
+        stop,
+        listening,
+    })
+}
+
+/// Looks for changed tokens, so that a revoked one stops working without a restart.
+async fn refresh_tokens(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut every = interval(TOKENS_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_told = false;
+    loop {
+        tokio::select! {
+            () = stopped(&mut stop) => return,
+            _ = every.tick() => {}
+        }
+        match app.tokens.refresh() {
+            Ok(true) => {
+                is_told = false;
+                tracing::info!("tokens read again");
+            }
+            Ok(false) => {}
+            // Said once, not every second; the tokens of before stay in force.
+            Err(error) if !is_told => {
+                is_told = true;
+                tracing::error!(%error, "changed tokens cannot be read; those of before stay in force");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// A connection is a file handle; many systems give a process 1,024 unless it asks for more.
+fn raise_file_limit(connections_max: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let wanted = connections_max as u64 + FILES_BESIDE;
+    if current.is_some_and(|current| current < wanted) {
+        tracing::warn!(
+            limit = current,
+            wanted,
+            "the system allows fewer open files than limits.connections_max asks for"
+        );
+    }
+}
+
+impl Drop for Running {
+    /// A server that is dropped without [`Running::stop`] takes no more requests.
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+    }
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let open = self.app.connections.open.load(Relaxed);
+        f.debug_struct("Running")
+            .field("address", &self.address)
+            .field("data_dir", &self.data_dir)
+            .field("connections", &open)
+            .finish_non_exhaustive()
+    }
+}

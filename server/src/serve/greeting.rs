@@ -1,0 +1,49 @@
+//! What `indelible serve` prints when it is ready: where everything is, and what to try.
+
+use std::fmt::Write as _;
+
+use super::{PUBLIC_KEY_FILE, Running};
+use crate::auth::ADMIN_TOKEN_FILE;
+use crate::config::{ADDRESS_DEFAULT, Config};
+
+pub(super) fn text(running: &Running) -> String {
+    let url = format!("http://{}", running.address());
+    let dir = running.data_dir();
+    let token = dir.join(ADMIN_TOKEN_FILE);
+    let vkey = dir.join(PUBLIC_KEY_FILE);
+    let is_default_url = running.address().to_string() == ADDRESS_DEFAULT;
+    let default_dir = Config::default().data_dir;
+    let is_default_dir = std::path::absolute(default_dir).is_ok_and(|default| default == dir);
+    let mut text = String::new();
+    let made = if running.is_first_start { " (made just now)" } else { "" };
+    let _ = write!(
+        text,
+        "Indelible listens on {url}, and explains itself at {url}/docs\n\
+         \x20 data          {}\n\
+         \x20 admin token   {}{made}\n\
+         \x20 public key    {}{made}, for auditors:\n\
+         \x20               {}\n\
+         \n\
+         Try, in another terminal:\n",
+        dir.display(),
+        token.display(),
+        vkey.display(),
+        running.vkey(),
+    );
+    // What the program assumes anyway need not be said.
+    if !is_default_url {
+        let _ = writeln!(text, "  export INDELIBLE_URL={url}");
+    }
+    if !is_default_dir {
+        let _ = writeln!(text, "  export INDELIBLE_TOKEN_FILE={}", token.display());
+    }
+    let _ = write!(
+        text,
+        "\x20 indelible ledger create demo\n\
+         \x20 echo '{{\"event\":{{\"action\":\"login\",\"user\":\"ada\"}}}}' | indelible append demo\n\
+         \x20 indelible receipt demo 1 > receipt.json\n\
+         \x20 indelible-verify receipt receipt.json --key {}\n\n",
+        vkey.display(),
+    );
+    text
+}
