@@ -165,14 +165,15 @@ impl Ledger {
             let (first, last) = missing.map_or((seq, seq), |last| (self.next_seq, last));
             self.find(Finding::new(Code::SeqGap, what).between(first, last));
         }
+        // First of all: it holds the rules that the rest is measured by.
+        if let Some(creation) = stretch.creation.clone() {
+            self.created(creation);
+        }
         self.join_chain(&stretch);
         self.join_time(&stretch);
         self.join_unsigned(&stretch.unsigned);
         self.take_findings(stretch.findings);
         self.unreadable += stretch.unreadable;
-        if let Some(creation) = stretch.creation {
-            self.created(creation);
-        }
         self.join_tree(&stretch.range, &stretch.at_marks, aligned, vouched);
         self.next_seq = stretch.next_seq;
         self.last = stretch.last;

@@ -1,5 +1,7 @@
 //! Every byte of a small vault matters.
 
+#[path = "support/running.rs"]
+mod running;
 mod support;
 
 use std::fs;
@@ -7,7 +9,7 @@ use std::fs;
 use indelible_core::code::Code;
 use indelible_verifier::{Options, Verdict};
 use proptest::prelude::*;
-use support::run::{assert_good, codes, export, options, timeless, vault, vault_with};
+use running::{assert_good, codes, export, options, timeless, vault, vault_with};
 use support::{Plan, files};
 
 /// What a changed byte becomes: neighbours of its value, another case, not ASCII, zero, a line feed.
@@ -198,7 +200,7 @@ proptest! {
             bytes[at % length] ^= bits;
         }
         let with = |jobs| {
-            let mut json = timeless(&support::run::export_with(&bytes, Options { jobs, ..options() }));
+            let mut json = timeless(&running::export_with(&bytes, Options { jobs, ..options() }));
             json["source"] = "".into();
             json
         };

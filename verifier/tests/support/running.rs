@@ -1,4 +1,5 @@
 //! Running the verifier, in this process or as the auditor does.
+#![allow(dead_code, missing_docs, unreachable_pub)]
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -8,7 +9,7 @@ use indelible_core::key::{Trust, VKey};
 use indelible_verifier::{Options, Report, Verdict, Verifier, render};
 use serde_json::Value;
 
-use super::{SERVER, Signer};
+use crate::support::{SERVER, Signer};
 
 /// Trusts the key with which plans sign.
 pub fn trust() -> Trust {

@@ -1,0 +1,246 @@
+//! Vaults that want to hurt: they cost bounded memory and end in a clear finding.
+
+#[path = "support/running.rs"]
+mod running;
+mod support;
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use indelible_core::code::Code;
+use indelible_core::limits::LINE_BYTES_MAX;
+use indelible_core::manifest::Content;
+use indelible_verifier::Verdict;
+use running::{assert_codes, assert_found, exit_code, export, vault, vkey};
+use support::{Ledger, Plan, Segment, pack};
+
+/// Address space that the program gets, in KiB: less than the 400 MiB that it may use at most.
+const MEMORY_KIB: u32 = 380 << 10;
+
+/// Runs the program with little memory; without it, it would be killed or panic.
+fn run_small(arguments: &[&str]) -> Output {
+    Command::new("sh")
+        .arg("-c")
+        .arg(format!("ulimit -v {MEMORY_KIB}; exec \"$0\" \"$@\""))
+        .arg(env!("CARGO_BIN_EXE_indelible-verify"))
+        .args(arguments)
+        .args(["--jobs", "2", "--json", "--key", &vkey().to_string()])
+        .env("MALLOC_ARENA_MAX", "2")
+        .output()
+        .unwrap()
+}
+
+#[track_caller]
+fn found_by_program(path: &Path, what: &str, code: Code) {
+    let output = run_small(&[what, path.to_str().unwrap()]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(exit_code(&output), 1, "{output:?}");
+    assert!(text.contains(code.as_str()), "no {code} in {text}");
+}
+
+/// A second segment that its own operator signed: whatever it holds, the manifest agrees.
+fn signed_segment(folder: &Path, bend: impl FnOnce(&mut Segment)) {
+    let mut ledger = Plan::new("orders").ledger(19);
+    ledger.seal(folder, 10);
+    let mut segment = Segment::of(&ledger);
+    bend(&mut segment);
+    segment.write(folder, &ledger.plan);
+}
+
+/// Zstandard of `mebibytes` of one byte, which takes a few kilobytes.
+fn bomb(byte: u8, mebibytes: usize, window_log: u32) -> Vec<u8> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(window_log).unwrap();
+    let block = vec![byte; 1 << 20];
+    (0..mebibytes).for_each(|_| encoder.write_all(&block).unwrap());
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_bomb_behind_an_honest_manifest_is_not_unpacked_further_than_the_manifest_says() {
+    let folder = tempfile::tempdir().unwrap();
+    signed_segment(folder.path(), |segment| {
+        segment.packed = bomb(b'\n', 900, 20);
+        segment.manifest.packed = Content::of(&segment.packed);
+    });
+    found_by_program(folder.path(), "vault", Code::ManifestInvalid);
+}
+
+#[test]
+fn a_bomb_that_its_manifest_admits_to_is_given_up() {
+    for (byte, code) in [(b'\n', Code::NotCanonical), (b'a', Code::NotCanonical)] {
+        let folder = tempfile::tempdir().unwrap();
+        signed_segment(folder.path(), |segment| {
+            segment.packed = bomb(byte, 20, 20);
+            segment.manifest.packed = Content::of(&segment.packed);
+            segment.manifest.plain.size = 20 << 20;
+        });
+        found_by_program(folder.path(), "vault", code);
+    }
+}
+
+#[test]
+fn a_window_of_half_a_gigabyte_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    signed_segment(folder.path(), |segment| {
+        segment.packed = bomb(b'a', 9, 29);
+        segment.manifest.packed = Content::of(&segment.packed);
+    });
+    found_by_program(folder.path(), "vault", Code::ManifestInvalid);
+}
+
+#[test]
+fn an_export_with_a_line_of_a_gigabyte_is_not_read_into_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("export.zst");
+    let mut plain = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    let ledger = Plan::new("orders").ledger(5);
+    let export = ledger.export();
+    plain.write_all(&export[..export.len() - closing_len(&ledger)]).unwrap();
+    let block = vec![b'{'; 1 << 20];
+    (0..1024).for_each(|_| plain.write_all(&block).unwrap());
+    fs::write(&path, plain.finish().unwrap()).unwrap();
+    found_by_program(&path, "export", Code::NotCanonical);
+}
+
+fn closing_len(ledger: &Ledger) -> usize {
+    support::closing_line(&ledger.head()).len()
+}
+
+#[test]
+fn an_export_of_a_billion_empty_lines_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("export.zst");
+    let export = Plan::new("orders").ledger(5).export();
+    let mut packed = pack(&export);
+    packed.extend(bomb(b'\n', 1000, 20));
+    fs::write(&path, packed).unwrap();
+    found_by_program(&path, "export", Code::NotCanonical);
+}
+
+#[test]
+fn a_hundred_thousand_manifests_that_are_none_cost_little() {
+    let folder = tempfile::tempdir().unwrap();
+    let orders = folder.path().join("orders");
+    fs::create_dir(&orders).unwrap();
+    for n in 0..100_000u64 {
+        fs::File::create(orders.join(format!("{n:020}-{n:020}.manifest"))).unwrap();
+    }
+    let output = run_small(&["vault", folder.path().to_str().unwrap()]);
+    assert_eq!(exit_code(&output), 1, "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("\"findings_total\": 100000"));
+    assert!(text.len() < 1 << 20, "{}", text.len());
+}
+
+#[test]
+fn a_manifest_of_a_gigabyte_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifests = Plan::new("orders").ledger(19).vault(folder.path(), &[10]);
+    let path = folder.path().join("orders").join(manifests[0].file_name());
+    fs::File::options().write(true).open(path).unwrap().set_len(1 << 30).unwrap();
+    found_by_program(folder.path(), "vault", Code::ManifestInvalid);
+}
+
+#[test]
+fn links_pipes_and_folders_are_never_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let manifests = Plan::new("orders").ledger(19).vault(folder.path(), &[10]);
+    let orders = folder.path().join("orders");
+    let kinds: [(&str, fn(&Path, &Path)); 4] = [
+        ("link", |path, real| symlink(real, path).unwrap()),
+        ("dangling link", |path, _| symlink("/nowhere/at/all", path).unwrap()),
+        ("pipe", |path, _| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
+        ("folder", |path, _| fs::create_dir(path).unwrap()),
+    ];
+    for (name, code) in [
+        (manifests[0].file_name(), Code::ManifestInvalid),
+        (manifests[1].object_name(), Code::SegmentMissing),
+    ] {
+        let path = orders.join(&name);
+        let real = elsewhere.path().join(&name);
+        fs::rename(&path, &real).unwrap();
+        for (kind, make) in kinds {
+            make(&path, &real);
+            let report = vault(folder.path());
+            assert_found(&report, code);
+            eprintln!("{name} as a {kind}: {}", report.findings.kept()[0].message);
+            if kind == "folder" {
+                fs::remove_dir(&path).unwrap()
+            } else {
+                fs::remove_file(&path).unwrap()
+            }
+        }
+        fs::rename(&real, &path).unwrap();
+    }
+    fs::rename(&orders, elsewhere.path().join("orders")).unwrap();
+    symlink(elsewhere.path().join("orders"), &orders).unwrap();
+    assert_eq!(vault(folder.path()).verdict(), Verdict::Unchecked);
+}
+
+#[test]
+fn deep_nesting_and_huge_numbers_are_refused_with_a_reason() {
+    let ledger = Plan::new("orders").ledger(5);
+    let whole = ledger.export();
+    let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+    let record = String::from_utf8(ledger.records[3].record.clone()).unwrap();
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    for bad in [
+        record.replace("\"amount\":3", &format!("\"amount\":{deep}")),
+        record.replace("\"amount\":3", "\"amount\":9007199254740993"),
+        record.replace("\"amount\":3", "\"amount\":1e999"),
+        record.replace("\"seq\":3", "\"seq\":18446744073709551615"),
+        record.replace("\"seq\":3", "\"seq\":9007199254740991"),
+        record.replace("\"amount\":3", "\"amount\":3,\"amount\":3"),
+        record.replace("\"v\":1", "\"v\":2"),
+    ] {
+        let mut made = ledger.records[3].clone();
+        made.record = bad.into_bytes();
+        let line = made.line();
+        let mut bytes: Vec<u8> = lines[..4].concat();
+        bytes.extend(line);
+        bytes.extend(lines[5..].concat());
+        assert_eq!(export(&bytes).verdict(), Verdict::Tampered);
+    }
+}
+
+#[test]
+fn a_line_just_over_the_limit_is_named() {
+    let ledger = Plan::new("orders").ledger(3);
+    let whole = ledger.export();
+    let cut = whole.len() - closing_len(&ledger);
+    let mut bytes = whole[..cut].to_vec();
+    bytes.extend(std::iter::repeat_n(b'x', LINE_BYTES_MAX));
+    bytes.push(b'\n');
+    bytes.extend(&whole[cut..]);
+    assert_found(&export(&bytes), Code::NotCanonical);
+}
+
+#[test]
+fn names_that_are_not_utf8_are_told_apart_from_nothing() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    Plan::new("orders").ledger(5).vault(folder.path(), &[]);
+    fs::write(folder.path().join("orders").join(OsStr::from_bytes(b"\xff\x1b[2J")), b"").unwrap();
+    let output = running::run(&["vault", folder.path().to_str().unwrap()]);
+    assert_eq!(exit_code(&output), 0, "{output:?}");
+    assert!(!output.stdout.contains(&0x1b));
+    fs::create_dir(folder.path().join(OsStr::from_bytes(b"\xff"))).unwrap();
+    assert_eq!(vault(folder.path()).verdict(), Verdict::Unchecked);
+}
+
+#[test]
+fn a_segment_may_be_several_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    signed_segment(folder.path(), |segment| {
+        let (a, b) = segment.plain.split_at(segment.plain.len() / 3);
+        segment.packed = [pack(a), pack(b)].concat();
+        segment.manifest.packed = Content::of(&segment.packed);
+    });
+    assert_codes(&vault(folder.path()), &[]);
+}
