@@ -60,9 +60,11 @@ pub enum StoreError {
     Io(Arc<str>),
 }
 
+type Class = fn(Arc<str>) -> StoreError;
+
 /// What may be said first in a system's message to tell the classes apart. RocksDB hands errors of the
 /// operating system on as text only.
-const TEXTS: [(&str, fn(Arc<str>) -> StoreError); 9] = [
+const TEXTS: [(&str, Class); 9] = [
     ("No space left on device", StoreError::Full),
     ("NoSpace", StoreError::Full),
     ("Disk quota exceeded", StoreError::Full),

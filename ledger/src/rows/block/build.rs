@@ -116,6 +116,9 @@ impl BlockBuilder {
     /// # Errors
     /// [`BlockError::NoSuchRecord`], [`BlockError::TooManyKeys`], [`BlockError::BadSignature`].
     pub fn sign(&mut self, index: usize, key_id: &str, signature: &[u8]) -> Result<(), BlockError> {
+        if index >= self.len() {
+            return Err(BlockError::NoSuchRecord(index));
+        }
         let number = self.key_number(key_id, signature)?;
         let (Some(signer), Some(place)) =
             (self.signers.get_mut(index), self.signatures.get_mut(index))
@@ -144,6 +147,7 @@ impl BlockBuilder {
             None if key_id.is_empty() || key_id.len() > 255 || signature.is_empty() => {
                 return Err(BlockError::BadSignature);
             }
+            None if self.keys.len() >= BLOCK_KEYS_MAX => return Err(BlockError::TooManyKeys),
             None => {
                 self.keys.push(Key { id: key_id.into(), signature_bytes });
                 self.keys.len() - 1

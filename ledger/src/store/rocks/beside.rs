@@ -10,6 +10,7 @@
 //! log against the manifest, needs a folder of its own to write into, and what it shows changes under
 //! the reader. For a verifier a fixed state is the better one.
 
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
@@ -40,6 +41,10 @@ impl RocksBeside {
     /// [`StoreError::Io`] when there is no database, or too few file descriptors;
     /// [`StoreError::Permission`], [`StoreError::NewerFormat`], [`StoreError::Corrupt`].
     pub fn open(config: &RocksConfig) -> Result<Self, StoreError> {
+        // RocksDB would create the folder, even for reading.
+        let current = config.path.join("CURRENT");
+        fs::metadata(&current)
+            .map_err(|error| StoreError::from_io(&error, &current.display().to_string()))?;
         let mut tries = 1;
         loop {
             match Self::try_open(config) {
