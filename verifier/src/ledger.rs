@@ -391,7 +391,8 @@ impl Ledger {
         let at_the_end = first.checked_add(count) == Some(self.next_seq);
         // A segment is cut on its border wherever a commit lies. There the signature may come in the
         // next segment; anywhere else a ledger ends with a signed record.
-        let on_border = self.kind == Kind::Vault && self.next_seq % SEGMENT_RECORDS_MAX == 0;
+        let on_border =
+            self.kind == Kind::Vault && self.next_seq.is_multiple_of(SEGMENT_RECORDS_MAX);
         if at_the_end
             && creation.sign_per == SignPer::Commit
             && !on_border

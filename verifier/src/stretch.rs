@@ -219,7 +219,7 @@ impl<'a> StretchCheck<'a> {
 
     fn contents(&mut self, seq: u64, view: &RecordView<'_>) {
         if *view.ledger != *self.expected.ledger {
-            let what = format!("a record of the ledger {:?} stands here", &*view.ledger);
+            let what = format!("a record of the ledger {:?} stands here", view.ledger);
             self.find(Finding::new(Code::ChainBroken, what).at(seq).repeating());
         }
         if self.out.last_time.is_some_and(|before| view.time < before) {

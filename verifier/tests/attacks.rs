@@ -137,9 +137,8 @@ fn a_dropped_record_with_all_later_numbers_changed_shows() {
     let ledger = plan().ledger(30);
     let mut records = ledger.records.clone();
     records.remove(12);
-    for at in 12..records.len() {
-        let from = format!("\"seq\":{}", at + 1);
-        replace(&mut records[at], &from, &format!("\"seq\":{at}"));
+    for (at, made) in records.iter_mut().enumerate().skip(12) {
+        replace(made, &format!("\"seq\":{}", at + 1), &format!("\"seq\":{at}"));
     }
     let report = export(&export_of(&ledger, &records));
     assert_found(&report, Code::HashMismatch);
@@ -458,9 +457,12 @@ fn bent_segment(folder: &Path, bend: impl FnOnce(&mut Segment)) {
     segment.write(folder, &ledger.plan);
 }
 
+/// What is bent, how, and the codes that must be among what is found.
+type Lie = (&'static str, fn(&mut Segment), &'static [Code]);
+
 #[test]
 fn lies_in_a_manifest_signed_with_the_real_key_show() {
-    let lies: [(&str, fn(&mut Segment), &[Code]); 7] = [
+    let lies: [Lie; 7] = [
         ("nothing", |_| {}, &[]),
         ("keys", |s| s.manifest.keys = [Signer::new(9).key_id()].into(), &[Code::ManifestInvalid]),
         ("last digest", |s| s.manifest.last_digest.0[0] ^= 1, &[Code::ManifestInvalid]),

@@ -145,13 +145,16 @@ fn a_manifest_of_a_gigabyte_is_not_read() {
     found_by_program(folder.path(), "vault", Code::ManifestInvalid);
 }
 
+/// Something that is no file, and how it is made at a path; the real file is at the other.
+type MakeInstead = (&'static str, fn(&Path, &Path));
+
 #[test]
 fn links_pipes_and_folders_are_never_opened() {
     let folder = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let manifests = Plan::new("orders").ledger(19).vault(folder.path(), &[10]);
     let orders = folder.path().join("orders");
-    let kinds: [(&str, fn(&Path, &Path)); 4] = [
+    let kinds: [MakeInstead; 4] = [
         ("link", |path, real| symlink(real, path).unwrap()),
         ("dangling link", |path, _| symlink("/nowhere/at/all", path).unwrap()),
         ("pipe", |path, _| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),

@@ -137,14 +137,15 @@ impl Files {
             }
             Some((_, Some(FileName::Object { .. }))) => self.objects += 1,
             Some((text, None)) if text.starts_with(TMP_PREFIX) => self.unfinished += 1,
-            _ if looks_like_evidence(name) => {
-                if self.unread.len() < STRANGE_LISTED {
-                    self.unread.push(format!("{name:?}"));
-                }
-            }
-            _ if self.strange.len() < STRANGE_LISTED => self.strange.push(format!("{name:?}")),
-            _ => {}
+            _ if looks_like_evidence(name) => list(&mut self.unread, name),
+            _ => list(&mut self.strange, name),
         }
+    }
+}
+
+fn list(names: &mut Vec<String>, name: &OsStr) {
+    if names.len() < STRANGE_LISTED {
+        names.push(format!("{name:?}"));
     }
 }
 

@@ -212,7 +212,7 @@ impl Ledger {
                 plan.sign_per == SignPer::Record
                     || seq == 0
                     || seq + 1 == end
-                    || seq % plan.commit == 0
+                    || seq.is_multiple_of(plan.commit)
             })
             .map(|(_, made)| made)
             .collect();
