@@ -53,6 +53,8 @@ use crate::metrics::{EngineMetrics, Health};
 use crate::signer::Signer;
 use crate::store::StoreOpener;
 
+pub(crate) use self::batch::engine_digest;
+
 /// When a client whose group did not fit into the queue should try again: a few commits later.
 const BUSY_RETRY_AFTER: Duration = Duration::from_millis(250);
 
