@@ -46,7 +46,7 @@ pub fn replay(client: &mut Client, ledger: &str) -> Replayed {
 
 /// Everything that the writers of one ledger were promised holds.
 #[track_caller]
-pub fn books_balance(client: &mut Client, ledger: &str, books: &[Book], trust: &Trust) {
+pub fn books_balance(client: &mut Client, ledger: &str, books: &[&Book], trust: &Trust) {
     let replayed = replay(client, ledger);
     let mut ids: HashMap<String, u64> = HashMap::new();
     let mut contents: HashSet<&[u8]> = HashSet::new();
@@ -64,7 +64,12 @@ pub fn books_balance(client: &mut Client, ledger: &str, books: &[Book], trust: &
         let mut last = None;
         for (event, ack) in &book.acknowledged {
             let name = event.id.as_deref().unwrap_or(&ack.id);
-            assert_eq!(ids.get(name), Some(&ack.seq), "{ledger}: {name} was acknowledged at {}", ack.seq);
+            assert_eq!(
+                ids.get(name),
+                Some(&ack.seq),
+                "{ledger}: {name} was acknowledged at {}",
+                ack.seq
+            );
             let at = ack.seq as usize;
             assert_eq!(replayed.digests[at], ack.digest, "{ledger}: the digest of {name} changed");
             let view = RecordView::parse(&replayed.records[at]).expect("a record");

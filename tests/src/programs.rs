@@ -51,9 +51,9 @@ fn build() -> Programs {
     let messages: Vec<Value> =
         lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let find = |name: &str| {
-        let of_program = messages.iter().find(|message| {
-            message["target"]["name"] == name && message["executable"].is_string()
-        });
+        let of_program = messages
+            .iter()
+            .find(|message| message["target"]["name"] == name && message["executable"].is_string());
         let path = of_program.and_then(|message| message["executable"].as_str());
         PathBuf::from(path.unwrap_or_else(|| panic!("cargo names no program {name}")))
     };

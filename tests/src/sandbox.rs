@@ -34,9 +34,8 @@ fn unshare() -> Vec<OsString> {
 #[must_use]
 pub fn in_memory(mount_point: &Path, size: &str, prepare: &str) -> Option<Vec<OsString>> {
     let mut wrapper = unshare();
-    let script = format!(
-        "mount -t tmpfs -o size={size},mode=0700 tmpfs \"$0\" && {prepare} && exec \"$@\""
-    );
+    let script =
+        format!("mount -t tmpfs -o size={size},mode=0700 tmpfs \"$0\" && {prepare} && exec \"$@\"");
     wrapper.extend(["sh".into(), "-c".into(), script.into()]);
     wrapper.push(mount_point.into());
     let (first, rest) = wrapper.split_first()?;

@@ -126,7 +126,8 @@ fn log_path(data: &Path) -> PathBuf {
 
 fn listens_on(line: &str) -> Option<SocketAddr> {
     let (_, rest) = line.split_once("http://")?;
-    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(rest.len());
+    let end =
+        rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(rest.len());
     rest.get(..end)?.parse().ok()
 }
 
@@ -244,10 +245,8 @@ impl Server {
     pub fn cli(&self, args: &[&str]) -> programs::Ran {
         let url = OsString::from(self.url());
         let token = self.data.join("admin.token");
-        let variables = [
-            ("INDELIBLE_URL", url.as_os_str()),
-            ("INDELIBLE_TOKEN_FILE", token.as_os_str()),
-        ];
+        let variables =
+            [("INDELIBLE_URL", url.as_os_str()), ("INDELIBLE_TOKEN_FILE", token.as_os_str())];
         programs::run_with(programs::indelible(), args, &variables)
     }
 
