@@ -19,7 +19,8 @@ pub fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
 pub fn hex(bytes: &[u8]) -> String {
     let mut out = Vec::new();
     push_hex(&mut out, bytes);
-    out.into_iter().map(char::from).collect()
+    // Hex digits are ASCII, so nothing is ever lost here.
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// Reads lower-case hex of exactly `N` bytes; anything else is `None`.
