@@ -12,11 +12,14 @@ use indelible_core::ed25519;
 use indelible_core::hash::{Digest, Sha256Hash};
 use indelible_core::key::{KeyId, PublicKey, Signature};
 use indelible_core::limits::SEGMENT_PLAIN_BYTES_MAX;
+use indelible_core::manifest::Content;
 use indelible_core::merkle::{self, CompactRange};
 use indelible_core::name::Seq;
 use indelible_core::record::RecordView;
+use indelible_core::system::SignPer;
+use indelible_core::time::Timestamp;
 use indelible_core::{chain, segment};
-use indelible_ledger::StoredRecord;
+use indelible_ledger::{LedgerInfo, StoredRecord};
 use sha2::{Digest as _, Sha256};
 
 /// Zstandard level. Level 3 packs audit events to about a fifth at some 200 MB/s; higher levels cost
@@ -24,8 +27,8 @@ use sha2::{Digest as _, Sha256};
 const ZSTD_LEVEL: i32 = 3;
 
 /// Plain bytes after which a segment is cut even before its last record: large events should not make
-/// segments that an auditor cannot move.
-pub(crate) const PLAIN_BYTES_CUT: u64 = SEGMENT_PLAIN_BYTES_MAX / 4;
+/// segments that an auditor cannot move. A line of 2 MiB beyond it is far from the format's limit.
+pub const PLAIN_BYTES_CUT: u64 = SEGMENT_PLAIN_BYTES_MAX / 4;
 
 /// Signatures that are checked together.
 const SIGNATURES_AT_ONCE: usize = 2048;
@@ -52,10 +55,8 @@ pub enum PackError {
 /// A packed segment in a spool file.
 pub(crate) struct Packed {
     pub(crate) file: File,
-    pub(crate) packed_sha256: Sha256Hash,
-    pub(crate) packed_size: u64,
-    pub(crate) plain_sha256: Sha256Hash,
-    pub(crate) plain_size: u64,
+    pub(crate) packed: Content,
+    pub(crate) plain: Content,
     pub(crate) first_prev: Option<Digest>,
     pub(crate) last_digest: Digest,
     pub(crate) keys: BTreeSet<KeyId>,
@@ -64,7 +65,9 @@ pub(crate) struct Packed {
 
 /// Takes records in order and packs them.
 pub(crate) struct Packer<'k> {
+    info: &'k LedgerInfo,
     key: &'k PublicKey,
+    key_id: KeyId,
     encoder: zstd::stream::write::Encoder<'static, Counted>,
     plain: Sha256,
     plain_size: u64,
@@ -73,6 +76,9 @@ pub(crate) struct Packer<'k> {
     keys: BTreeSet<KeyId>,
     subtrees: CompactRange,
     next: Seq,
+    last_time: Option<Timestamp>,
+    /// Records since the last one with a signature of its own, within this segment.
+    unsigned: u64,
     line: Vec<u8>,
     unchecked: Vec<(Seq, Digest, Signature)>,
 }
@@ -82,6 +88,7 @@ impl<'k> Packer<'k> {
     pub(crate) fn new(
         first: Seq,
         prev: Option<Digest>,
+        info: &'k LedgerInfo,
         key: &'k PublicKey,
         spool: File,
     ) -> Result<Self, PackError> {
@@ -89,7 +96,9 @@ impl<'k> Packer<'k> {
         let mut encoder = zstd::stream::write::Encoder::new(sink, ZSTD_LEVEL)?;
         encoder.include_checksum(true)?;
         Ok(Self {
+            info,
             key,
+            key_id: key.key_id(),
             encoder,
             plain: Sha256::new(),
             plain_size: 0,
@@ -98,14 +107,16 @@ impl<'k> Packer<'k> {
             keys: BTreeSet::new(),
             subtrees: CompactRange::new(first.get()),
             next: first,
+            last_time: None,
+            unsigned: 0,
             line: Vec::new(),
             unchecked: Vec::new(),
         })
     }
 
-    /// Whether the segment is large enough to be cut here.
-    pub(crate) const fn is_large(&self) -> bool {
-        self.plain_size >= PLAIN_BYTES_CUT
+    /// Bytes of the lines so far.
+    pub(crate) const fn plain_size(&self) -> u64 {
+        self.plain_size
     }
 
     /// Checks one record and packs it.
@@ -115,36 +126,54 @@ impl<'k> Packer<'k> {
         if view.seq != self.next || stored.seq != self.next {
             return Err(damaged(format!("it says {}, {} is next", view.seq, self.next)));
         }
+        if *view.ledger != *self.info.name {
+            return Err(damaged(format!("it is one of ledger {}", view.ledger)));
+        }
+        if self.last_time.is_some_and(|last| view.time < last) {
+            return Err(damaged("its time is before that of the record before".into()));
+        }
         if stored.prev != self.last
             || chain::record_digest(&stored.record, self.last.as_ref()) != stored.digest
         {
             return Err(damaged("its digest does not follow from the record before".into()));
         }
-        if let Some(signed) = &stored.signature {
-            if signed.key_id != self.key.key_id() {
-                return Err(damaged(format!("it is signed by {}", signed.key_id)));
-            }
-            self.unchecked.push((stored.seq, stored.digest, signed.signature.clone()));
-            if !self.keys.contains(&signed.key_id) {
-                self.keys.insert(signed.key_id.clone());
-            }
-        }
+        self.take_signature(stored).map_err(damaged)?;
         if self.unchecked.len() >= SIGNATURES_AT_ONCE {
             self.check_signatures()?;
         }
         self.line.clear();
-        segment::push_line(
-            &mut self.line,
-            &stored.record,
-            &stored.digest,
-            stored.signature.as_ref(),
-        );
+        let signature = stored.signature.as_ref();
+        segment::push_line(&mut self.line, &stored.record, &stored.digest, signature);
         self.plain.update(&self.line);
         self.plain_size += self.line.len() as u64;
         self.encoder.write_all(&self.line)?;
         self.subtrees.append(merkle::leaf_hash(&stored.digest));
         self.last = Some(stored.digest);
+        self.last_time = Some(view.time);
         self.next = stored.seq.next().ok_or_else(|| damaged("no number follows it".into()))?;
+        Ok(())
+    }
+
+    /// Sees to it that the record is signed as its ledger's settings say.
+    fn take_signature(&mut self, stored: &StoredRecord) -> Result<(), String> {
+        let Some(signed) = &stored.signature else {
+            self.unsigned += 1;
+            return match self.info.sign_per {
+                SignPer::Record => Err("its signature is missing".into()),
+                SignPer::Commit if self.unsigned > self.info.max_unsigned => {
+                    Err(format!("none of the last {} records is signed", self.unsigned))
+                }
+                SignPer::Commit => Ok(()),
+            };
+        };
+        if signed.key_id != self.key_id {
+            return Err(format!("it is signed by {}, not by this server", signed.key_id));
+        }
+        if self.keys.is_empty() {
+            self.keys.insert(signed.key_id.clone());
+        }
+        self.unsigned = 0;
+        self.unchecked.push((stored.seq, stored.digest, signed.signature.clone()));
         Ok(())
     }
 
@@ -175,10 +204,11 @@ impl<'k> Packer<'k> {
         file.seek(SeekFrom::Start(0))?;
         Ok(Packed {
             file,
-            packed_sha256: Sha256Hash(hasher.finalize().into()),
-            packed_size: size,
-            plain_sha256: Sha256Hash(self.plain.finalize().into()),
-            plain_size: self.plain_size,
+            packed: Content { sha256: Sha256Hash(hasher.finalize().into()), size },
+            plain: Content {
+                sha256: Sha256Hash(self.plain.finalize().into()),
+                size: self.plain_size,
+            },
             first_prev: self.first_prev,
             last_digest,
             keys: self.keys,
@@ -197,7 +227,7 @@ struct Counted {
 impl Write for Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
+        self.hasher.update(bytes.get(..written).unwrap_or_default());
         self.size += written as u64;
         Ok(written)
     }

@@ -1,15 +1,17 @@
-//! Telling somebody how far a run is.
+//! Telling somebody how far a run is, and being told to stop.
 
 use indelible_core::name::LedgerName;
 
-/// Is told how far a run is. Called from the thread that archives, a few times a second.
+/// Follows a run. Called from the thread that archives, once for every thousand records or so.
 pub trait Progress: Send + Sync {
     /// A run over `ledger` begins, with at most `records` to go.
     fn begin(&self, ledger: &LedgerName, records: u64);
-    /// So many records of the current segment are packed.
-    fn at(&self, records_of_segment: u64);
-    /// The run is over.
-    fn end(&self);
+    /// So many records of the run are packed.
+    fn at(&self, records: u64);
+    /// Whether the run should end now. What it has not finished is left for the next run.
+    fn should_stop(&self) -> bool {
+        false
+    }
 }
 
 /// Tells nobody.
@@ -18,6 +20,5 @@ pub struct Silent;
 
 impl Progress for Silent {
     fn begin(&self, _ledger: &LedgerName, _records: u64) {}
-    fn at(&self, _records_of_segment: u64) {}
-    fn end(&self) {}
+    fn at(&self, _records: u64) {}
 }

@@ -2,26 +2,30 @@
 //!
 //! A file appears under its name only when it is complete and flushed: it is written under a `.tmp-`
 //! name, flushed, given its name by a rename that refuses to replace, and the folder is flushed. A
-//! crash leaves at most a `.tmp-` file, which means nothing. Files are made read-only, which stops
-//! accidents, not attackers; the signatures are for those.
+//! crash leaves at most a `.tmp-` file, which means nothing and is removed by the next archiver that
+//! writes there. Files are made read-only, which stops accidents, not attackers; the signatures are for
+//! those. No symbolic link is followed below the vault's root: a link could lead to where others write.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use indelible_core::encoding::hex;
+use indelible_core::encoding::{hex, unhex};
 use indelible_core::hash::Sha256Hash;
 use indelible_core::name::LedgerName;
 use indelible_core::segment::{FileName, TMP_PREFIX};
-use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::fs::{Advice, CWD, FlockOperation, OFlags, RenameFlags, fadvise, flock, renameat_with};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
-use super::{Upload, Vault, VaultError};
+use super::{Claim, Upload, Vault, VaultError};
 
 /// Bytes copied at once.
 const COPY_BYTES: usize = 128 << 10;
+
+/// Random bytes in the name of an unfinished file.
+const DRAFT_BYTES: usize = 8;
 
 /// A vault in a directory of this machine.
 #[derive(Debug, Clone)]
@@ -49,6 +53,30 @@ impl DirectoryVault {
     fn folder(&self, ledger: &LedgerName) -> PathBuf {
         self.root.join(ledger.as_str())
     }
+
+    /// The ledger's folder, held open; `None` when there is none.
+    fn held(&self, ledger: &LedgerName) -> Result<Option<File>, VaultError> {
+        let path = self.folder(ledger);
+        let flags = (OFlags::NOFOLLOW | OFlags::DIRECTORY).bits().cast_signed();
+        match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
+            Ok(folder) => Ok(Some(folder)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory || is_link(&error) => {
+                Err(strange(&path, "it is not a folder"))
+            }
+            Err(source) => Err(failed(&path, source)),
+        }
+    }
+
+    /// The ledger's folder, made when there is none.
+    fn made(&self, ledger: &LedgerName) -> Result<File, VaultError> {
+        if let Some(folder) = self.held(ledger)? {
+            return Ok(folder);
+        }
+        let path = self.folder(ledger);
+        make_folder(&path)?;
+        self.held(ledger)?.ok_or_else(|| failed(&path, io::ErrorKind::NotFound.into()))
+    }
 }
 
 impl Vault for DirectoryVault {
@@ -57,12 +85,12 @@ impl Vault for DirectoryVault {
     }
 
     fn list(&self, ledger: &LedgerName) -> Result<Vec<FileName>, VaultError> {
+        let Some(held) = self.held(ledger)? else { return Ok(Vec::new()) };
         let folder = self.folder(ledger);
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(failed(&folder, source)),
-        };
+        // What an interrupted run left may not be safe yet, and is about to be built upon.
+        held.sync_all().map_err(|source| failed(&folder, source))?;
+        sync_folder(&self.root)?;
+        let entries = fs::read_dir(&folder).map_err(|source| failed(&folder, source))?;
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry.map_err(|source| failed(&folder, source))?;
@@ -71,14 +99,28 @@ impl Vault for DirectoryVault {
         Ok(names)
     }
 
+    fn claim(&self, ledger: &LedgerName) -> Result<Claim, VaultError> {
+        let held = self.made(ledger)?;
+        let folder = self.folder(ledger);
+        match flock(&held, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                return Err(VaultError::Busy { place: folder.display().to_string() });
+            }
+            Err(errno) => return Err(failed(&folder, errno.into())),
+        }
+        remove_drafts(&folder)?;
+        Ok(Box::new(held))
+    }
+
     fn create(
         &self,
         ledger: &LedgerName,
         name: &str,
         upload: Upload<'_>,
     ) -> Result<(), VaultError> {
+        self.made(ledger)?;
         let folder = self.folder(ledger);
-        make_folder(&folder)?;
         let target = folder.join(name);
         if target.symlink_metadata().is_ok() {
             return self.same(ledger, name, &upload);
@@ -100,7 +142,11 @@ impl Vault for DirectoryVault {
         name: &str,
         bytes_max: u64,
     ) -> Result<Box<dyn Read + Send>, VaultError> {
-        Ok(Box::new(open_plain(&self.folder(ledger).join(name), bytes_max)?))
+        let path = self.folder(ledger).join(name);
+        if self.held(ledger)?.is_none() {
+            return Err(VaultError::Missing { place: path.display().to_string() });
+        }
+        Ok(Box::new(open_plain(&path, bytes_max)?))
     }
 }
 
@@ -121,7 +167,9 @@ impl DirectoryVault {
         if (size, found) != (upload.size, upload.sha256) {
             return Err(differs(&path));
         }
-        Ok(())
+        // Whoever made it may have been interrupted before it was safe.
+        file.sync_all().map_err(|source| failed(&path, source))?;
+        sync_folder(&self.folder(ledger))
     }
 }
 
@@ -140,7 +188,7 @@ enum Published {
 
 impl Draft {
     fn write(folder: &Path, content: &mut dyn Read) -> Result<Self, VaultError> {
-        let mut random = [0u8; 8];
+        let mut random = [0u8; DRAFT_BYTES];
         getrandom::fill(&mut random).map_err(|error| failed(folder, io::Error::other(error)))?;
         let path = folder.join(format!("{TMP_PREFIX}{}", hex(&random)));
         let failed_here = |source| failed(&path, source);
@@ -159,6 +207,8 @@ impl Draft {
         })
         .map_err(failed_here)?;
         file.sync_all().map_err(failed_here)?;
+        // So that what is read back comes from the disk. Only a wish, and so is its success.
+        let _ = fadvise(&file, 0, None, Advice::DontNeed);
         draft.sha256 = Sha256Hash(hasher.finalize().into());
         Ok(draft)
     }
@@ -204,6 +254,7 @@ fn open_plain(path: &Path, bytes_max: u64) -> Result<File, VaultError> {
                 io::ErrorKind::NotFound => {
                     VaultError::Missing { place: path.display().to_string() }
                 }
+                _ if is_link(&source) => strange(path, "it is a symbolic link"),
                 _ => failed(path, source),
             },
         )?;
@@ -227,13 +278,37 @@ fn copy(from: &mut dyn Read, to: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io:
         match from.read(&mut buffer) {
             Ok(0) => return Ok(total),
             Ok(count) => {
-                to(&buffer[..count])?;
+                to(buffer.get(..count).unwrap_or_default())?;
                 total += count as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
+}
+
+fn is_link(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
+}
+
+/// Removes the unfinished files of archivers that were interrupted. Nobody is writing: the folder is
+/// claimed.
+fn remove_drafts(folder: &Path) -> Result<(), VaultError> {
+    for entry in fs::read_dir(folder).map_err(|source| failed(folder, source))? {
+        let entry = entry.map_err(|source| failed(folder, source))?;
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && entry.file_name().to_str().is_some_and(is_draft) {
+            let path = entry.path();
+            fs::remove_file(&path).map_err(|source| failed(&path, source))?;
+        }
+    }
+    Ok(())
+}
+
+/// Exactly the names that [`Draft`] makes; other files that begin like them are somebody else's.
+fn is_draft(name: &str) -> bool {
+    name.strip_prefix(TMP_PREFIX)
+        .is_some_and(|rest| unhex::<DRAFT_BYTES>(rest.as_bytes()).is_some())
 }
 
 /// Makes a folder and flushes the entry of every folder that it made, so that a crash cannot take away

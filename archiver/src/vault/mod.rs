@@ -42,6 +42,20 @@ pub enum VaultError {
         /// What is wrong.
         reason: String,
     },
+    /// The object, read back, is not what it was when it was written.
+    #[error(
+        "{place}, read back, is not what was written. Somebody changed it, or the storage cannot be trusted; check the vault with `indelible-verify vault`"
+    )]
+    Changed {
+        /// The object.
+        place: String,
+    },
+    /// Another archiver is writing there.
+    #[error("another archiver is writing into {place}; try again when it is done")]
+    Busy {
+        /// The ledger's place in the vault.
+        place: String,
+    },
     /// The storage failed.
     #[error("{place}: {source}")]
     Io {
@@ -63,7 +77,14 @@ pub struct Upload<'a> {
     pub sha256: Sha256Hash,
 }
 
+/// The right to be the only archiver of one ledger in one vault, until it is dropped. Ends with the
+/// process, however that ends.
+pub type Claim = Box<dyn Send>;
+
 /// Write-once storage for segments and manifests.
+///
+/// Its methods block; a backend that speaks over a network brings its own runtime. What
+/// [`create`](Vault::create) and [`list`](Vault::list) have answered must survive a power cut.
 pub trait Vault: Send + Sync {
     /// What to call this vault in records and messages, at most 1,024 bytes.
     fn name(&self) -> String;
@@ -74,6 +95,14 @@ pub trait Vault: Send + Sync {
     /// # Errors
     /// When the vault cannot be read.
     fn list(&self, ledger: &LedgerName) -> Result<Vec<FileName>, VaultError>;
+
+    /// Claims the ledger's place for writing, also removing what interrupted writes of others have left.
+    /// A backend that cannot lock may give an empty claim: one engine alone has a ledger's data folder,
+    /// and its server runs one archiver at a time for each ledger and vault.
+    ///
+    /// # Errors
+    /// [`VaultError::Busy`] while somebody else has it.
+    fn claim(&self, ledger: &LedgerName) -> Result<Claim, VaultError>;
 
     /// Creates `name` with the content of `upload`, durably, or finds that exactly that object is there
     /// already.

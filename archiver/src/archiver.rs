@@ -1,0 +1,167 @@
+//! One run: what is in the vault, what is missing there, segment after segment.
+
+use std::path::PathBuf;
+
+use indelible_core::key::{PublicKey, Trust, VKey};
+use indelible_core::name::{LedgerName, Origin};
+use indelible_ledger::{Engine, LedgerInfo};
+
+use crate::cut::{self, Seal};
+use crate::error::ArchiveError;
+use crate::pack::PLAIN_BYTES_CUT;
+use crate::progress::Progress;
+use crate::resume::{self, Archived};
+use crate::vault::Vault;
+use crate::{news, ship};
+
+/// What a run did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// The ledger.
+    pub ledger: LedgerName,
+    /// Segments that this run added.
+    pub segments: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Their size in the vault, in bytes.
+    pub packed_bytes: u64,
+    /// Their plain size, in bytes.
+    pub plain_bytes: u64,
+    /// How many records of the ledger the vault holds now, from record 0 on.
+    pub archived: u64,
+    /// How many records the ledger had when the run began.
+    pub size: u64,
+}
+
+/// Brings vaults up to date with the ledgers of one engine.
+#[derive(Debug, Clone)]
+pub struct Archiver {
+    pub(crate) engine: Engine,
+    pub(crate) key: PublicKey,
+    pub(crate) spool: PathBuf,
+    pub(crate) plain_bytes_cut: u64,
+}
+
+/// A run over one ledger into one vault: what all its steps need.
+pub(crate) struct Task<'a> {
+    pub(crate) archiver: &'a Archiver,
+    pub(crate) info: LedgerInfo,
+    pub(crate) vault: &'a dyn Vault,
+    pub(crate) trust: Trust,
+    pub(crate) progress: &'a dyn Progress,
+}
+
+impl Archiver {
+    /// An archiver for the ledgers of `engine`. Segments are packed in anonymous files in the folder
+    /// `spool` before they are shipped.
+    #[must_use]
+    pub fn new(engine: Engine, spool: PathBuf) -> Self {
+        let key = engine.signer().key();
+        Self { engine, key, spool, plain_bytes_cut: PLAIN_BYTES_CUT }
+    }
+
+    /// Cuts segments after `plain_bytes` of lines; [`PLAIN_BYTES_CUT`] unless told otherwise, which is
+    /// also the most.
+    #[must_use]
+    pub fn with_segment_bytes(self, plain_bytes: u64) -> Self {
+        Self { plain_bytes_cut: plain_bytes.clamp(1, PLAIN_BYTES_CUT), ..self }
+    }
+
+    /// Ships everything of `ledger` that is not in `vault` yet, up to the records that are durable when
+    /// the run begins.
+    ///
+    /// # Errors
+    /// See [`ArchiveError`]; calling again continues.
+    pub async fn archive(
+        &self,
+        ledger: &LedgerName,
+        vault: &dyn Vault,
+        seal: Seal,
+        progress: &dyn Progress,
+    ) -> Result<Summary, ArchiveError> {
+        match self.resume(ledger, vault, progress) {
+            Ok((task, last)) => {
+                if let Some(last) = &last {
+                    // The run before may have ended between the manifest and this record.
+                    news::record(&task, last).await?;
+                }
+                if cut::next(&task, last.as_ref(), seal)?.is_none() {
+                    return Ok(task.summary(last.as_ref()));
+                }
+            }
+            // A folder that somebody is writing into can look as if it had a hole.
+            Err(ArchiveError::Foreign { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        // Two runs that cut at different places would leave overlapping manifests, which nobody could
+        // ever repair in write-once storage. What was seen before the claim may be old by now.
+        let _claim = vault.claim(ledger)?;
+        let (task, mut last) = self.resume(ledger, vault, progress)?;
+        if let Some(last) = &last {
+            news::record(&task, last).await?;
+        }
+        let mut summary = task.summary(last.as_ref());
+        progress.begin(ledger, summary.size - summary.archived);
+        while let Some(end) = cut::next(&task, last.as_ref(), seal)? {
+            let archived = ship::segment(&task, last.as_ref(), end, summary.records).await?;
+            news::record(&task, &archived).await?;
+            summary.segments += 1;
+            summary.records += archived.end() - summary.archived;
+            summary.packed_bytes += archived.manifest.packed.size;
+            summary.plain_bytes += archived.manifest.plain.size;
+            summary.archived = archived.end();
+            last = Some(archived);
+        }
+        Ok(summary)
+    }
+
+    fn resume<'a>(
+        &'a self,
+        ledger: &LedgerName,
+        vault: &'a dyn Vault,
+        progress: &'a dyn Progress,
+    ) -> Result<(Task<'a>, Option<Archived>), ArchiveError> {
+        // The vault first: what is in it was in the ledger before.
+        let names = vault.list(ledger);
+        let info = self.engine.ledger(ledger)?;
+        let trust = self.trust(&info.origin)?;
+        let task = Task { archiver: self, info, vault, trust, progress };
+        let last = resume::last_archived(&task, &names?)?;
+        Ok((task, last))
+    }
+
+    /// The engine's own key, under which manifests are read back as a verifier would.
+    fn trust(&self, origin: &Origin) -> Result<Trust, ArchiveError> {
+        let vkey = VKey::new(origin.as_str(), self.key.clone()).map_err(ArchiveError::Key)?;
+        let mut trust = Trust::new();
+        trust.add(vkey);
+        Ok(trust)
+    }
+}
+
+impl Task<'_> {
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.archiver.engine
+    }
+
+    pub(crate) fn ledger(&self) -> &LedgerName {
+        &self.info.name
+    }
+
+    pub(crate) fn foreign(&self, reason: String) -> ArchiveError {
+        ArchiveError::Foreign { vault: self.vault.name(), ledger: self.ledger().clone(), reason }
+    }
+
+    /// What there is to say before anything is done.
+    fn summary(&self, last: Option<&Archived>) -> Summary {
+        Summary {
+            ledger: self.ledger().clone(),
+            segments: 0,
+            records: 0,
+            packed_bytes: 0,
+            plain_bytes: 0,
+            archived: last.map_or(0, Archived::end),
+            size: self.info.size,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Why archiving stops.
+
+use std::path::PathBuf;
+
+use indelible_core::key::KeyError;
+use indelible_core::name::LedgerName;
+use indelible_core::segment::Run;
+use indelible_ledger::{AppendError, ReadError};
+
+use crate::pack::PackError;
+use crate::vault::VaultError;
+
+/// Why archiving stopped. What was archived before stays; the next run continues there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArchiveError {
+    /// The ledger could not be read, or a checkpoint or manifest not be signed.
+    #[error(transparent)]
+    Engine(#[from] ReadError),
+    /// The vault failed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The database is damaged, or the spool file failed.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// What is in the vault does not belong to this ledger, or has a hole.
+    #[error(
+        "{vault}, ledger {ledger}: {reason}. Nothing was written. Check it with `indelible-verify vault`, or archive into an empty vault"
+    )]
+    Foreign {
+        /// The vault.
+        vault: String,
+        /// The ledger.
+        ledger: LedgerName,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The manifest that this run made is not one that a verifier would take.
+    #[error("the manifest of records {} to {} cannot be used: {reason}", run.first(), run.last())]
+    Manifest {
+        /// The records of the segment.
+        run: Run,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The engine's key does not fit the ledger's origin.
+    #[error("the engine's key cannot be used: {0}")]
+    Key(#[source] KeyError),
+    /// The segment is safe, but the ledger could not record that. The next run will.
+    #[error("the segment is archived, but the ledger could not record it: {0}")]
+    Record(#[source] AppendError),
+    /// A spool file could not be made.
+    #[error("no spool file in {}: {source}", folder.display())]
+    Spool {
+        /// Where.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Whoever follows the run has asked for its end.
+    #[error("archiving was asked to stop; the next run continues")]
+    Stopped,
+}
