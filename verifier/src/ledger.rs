@@ -110,7 +110,8 @@ impl Ledger {
 
     /// Whether so much was no record at all that the rest is not looked at.
     pub(crate) fn gave_up(&self) -> bool {
-        self.unreadable >= UNREADABLE_MAX
+        // Segments are bounded by themselves, a stream is not.
+        self.kind == Kind::Whole && self.unreadable >= UNREADABLE_MAX
     }
 
     pub(crate) fn take_findings(&mut self, findings: Findings) {
@@ -360,6 +361,10 @@ impl Ledger {
     pub(crate) fn finish(&mut self, trust: &Trust) -> LedgerReport {
         self.judge_last_signature();
         self.check_creation_keys(trust);
+        if self.gave_up() {
+            let what = format!("everything after record {}", self.next_seq.saturating_sub(1));
+            self.could_not_check(what, "too many lines were no records, so it was given up");
+        }
         self.judge_heads();
         if self.records > 0 && self.creation.is_none() && self.findings.is_empty() {
             self.could_not_check(
@@ -430,11 +435,6 @@ impl Ledger {
                     "records before it are missing or damaged, so its root could not be compared",
                 );
             }
-        }
-        if self.heads.is_empty() {
-            self.note(
-                "no head was given with --head, so records cut from the end could not be noticed",
-            );
         }
     }
 }

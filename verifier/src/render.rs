@@ -58,9 +58,6 @@ pub fn text(report: &Report, width: Option<u16>) -> String {
             if item.ledger.is_empty() { "" } else { &*format!("{}: ", printable(&item.ledger)) };
         let _ = writeln!(out, "{UNSURE}could not check{UNSURE:#} {ledger}{what}: {why}");
     }
-    if report.ledgers.is_empty() {
-        let _ = writeln!(out, "{UNSURE}could not check{UNSURE:#} anything: no ledger was found");
-    }
     for note in report.notes.kept() {
         let _ = writeln!(out, "note: {}", printable(note));
     }

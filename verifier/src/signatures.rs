@@ -1,13 +1,9 @@
 //! Signatures of records, checked in bulk and by name where one is bad.
 
-use indelible_core::ed25519::verify_bulk_report;
+use indelible_core::ed25519::{BULK_CHUNK, verify_bulk_report};
 use indelible_core::hash::Digest;
 use indelible_core::key::{KeyId, PublicKey, Signature, Trust};
 use indelible_core::name::Origin;
-
-/// Signatures that are checked together. The cost of one falls until about this many; more would only
-/// take memory.
-const BULK: usize = 2048;
 
 /// Different key ids that are remembered of one stretch. An honest one has one or two.
 pub(crate) const KEY_IDS_MAX: usize = 64;
@@ -65,7 +61,7 @@ impl Signatures {
         if let Some(slot) = self.slots.get_mut(at) {
             slot.seen = true;
             slot.pending.push((seq, digest, signature));
-            if slot.pending.len() >= BULK {
+            if slot.pending.len() >= BULK_CHUNK {
                 self.check(at);
             }
         }
@@ -100,7 +96,7 @@ impl Signatures {
 
     /// Whether the signature of the record `seq` was found bad; call after [`Self::settle`].
     pub(crate) fn is_bad(&self, seq: u64) -> bool {
-        self.bad.iter().rev().take(BULK).any(|bad| *bad == seq)
+        self.bad.iter().rev().take(BULK_CHUNK).any(|bad| *bad == seq)
     }
 
     /// How many were good so far.

@@ -186,8 +186,33 @@ impl Verifier {
         self.end_open();
         self.progress.done();
         self.report.ledgers.sort_by(|a, b| a.name.cmp(&b.name));
+        self.say_what_cannot_be_known();
         self.report.elapsed = self.started.elapsed();
         self.report
+    }
+
+    /// Silence about these two would be read as a good sign.
+    fn say_what_cannot_be_known(&mut self) {
+        let Report { ledgers, findings, unchecked, source, .. } = &self.report;
+        if ledgers.is_empty() && findings.is_empty() && unchecked.total() == 0 {
+            let source = source.clone();
+            self.could_not_check("", &source, "it holds no ledger, so nothing was verified");
+        }
+        let ledgers = &self.report.ledgers;
+        let mut blind = ledgers.iter().filter(|ledger| ledger.expected_size.is_none());
+        let some: Vec<&str> = blind.by_ref().take(3).map(|ledger| &*ledger.name).collect();
+        let more = match blind.count() {
+            0 => String::new(),
+            count => format!(" and {count} more"),
+        };
+        if !some.is_empty() {
+            self.report.tail_unknown = true;
+            let some = some.join(", ");
+            self.note(&format!(
+                "no head was given with --head for {some}{more}: if records were cut from the end there, it \
+                 cannot be seen"
+            ));
+        }
     }
 
     /// Whether the rest of the ledger being read will not be looked at.
@@ -307,7 +332,6 @@ impl Verifier {
     fn end_ledger(&mut self) {
         let Some((mut ledger, _)) = self.current.take() else { return };
         let summary = ledger.finish(&self.context.trust);
-        self.report.tail_unknown |= summary.expected_size.is_none();
         self.report.ledgers.push(summary);
         let name = ledger.name().to_owned();
         self.report.findings.absorb(ledger.findings, &name);

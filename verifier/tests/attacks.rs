@@ -402,6 +402,38 @@ fn a_run_without_signatures_is_seen_across_segments_and_chunks() {
 }
 
 #[test]
+fn a_vault_may_end_inside_a_commit_only_on_a_segment_border() {
+    let ledger = plan().per_commit(100).ledger(70_000);
+    let border = indelible_core::limits::SEGMENT_RECORDS_MAX;
+    assert!(ledger.records[border as usize - 1].signature.is_none());
+    let folder = tempfile::tempdir().unwrap();
+    ledger.clone().seal(folder.path(), border as usize);
+    assert_good(&vault_with(folder.path(), with_head(&ledger.checkpoint(50_000))));
+    let folder = tempfile::tempdir().unwrap();
+    ledger.vault(folder.path(), &[border]);
+    assert_good(&vault_with(folder.path(), with_head(&ledger.head())));
+    let folder = tempfile::tempdir().unwrap();
+    ledger.clone().seal(folder.path(), 50);
+    assert_codes(&vault(folder.path()), &[Code::Unsigned]);
+}
+
+#[test]
+fn only_the_ledgers_asked_for_are_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let orders = plan().ledger(9).vault(folder.path(), &[]);
+    let payroll = Plan::new("payroll").ledger(9);
+    payroll.vault(folder.path(), &[5]);
+    fs::remove_file(folder.path().join("orders").join(orders[0].object_name())).unwrap();
+    let asked = |name: &str| {
+        let ledgers = vec![name.parse().unwrap()];
+        vault_with(folder.path(), Options { ledgers, ..with_head(&payroll.head()) })
+    };
+    assert_good(&asked("payroll"));
+    assert_codes(&asked("orders"), &[Code::SegmentMissing]);
+    assert_eq!(vault(folder.path()).ledgers.len(), 2);
+}
+
+#[test]
 fn a_ledger_that_does_not_begin_with_its_creation_shows() {
     let mut ledger = Ledger::new(plan());
     ledger.grow(5);
