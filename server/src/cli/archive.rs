@@ -74,7 +74,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
             output::number(count("plain_bytes")),
         ))?;
     }
-    output::hint(&format!("check it with: indelible-verify vault {to} --key public.vkey"));
+    output::how_to_check("vault", &to.to_string());
     Ok(EXIT_GOOD)
 }
 

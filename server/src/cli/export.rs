@@ -64,7 +64,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     std::fs::rename(&part, &args.out).with_context(cannot)?;
     let out = args.out.display();
     output::line(&format!("{}: {} bytes written to {out}", args.ledger, output::number(bytes)))?;
-    output::hint(&format!("check it with: indelible-verify export {out} --key public.vkey"));
+    output::how_to_check("export", &out.to_string());
     Ok(EXIT_GOOD)
 }
 

@@ -1,10 +1,13 @@
 //! How results and remarks look: tables, numbers, colours on terminals only.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Table, presets};
 use serde_json::Value;
+
+use crate::serve::PUBLIC_KEY_FILE;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -35,6 +38,25 @@ pub(super) fn remark(text: &str) {
 /// A remark in the background: how to go on.
 pub(super) fn hint(text: &str) {
     anstream::eprintln!("{DIM}{text}{DIM:#}");
+}
+
+/// How to call the auditor's program from here: beside this one, if this one was called by its path.
+pub(super) fn verify_program() -> String {
+    const NAME: &str = "indelible-verify";
+    let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    match called.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(_) => called.with_file_name(NAME).display().to_string(),
+        None => NAME.to_owned(),
+    }
+}
+
+/// How to check something: the kind and name that the auditor's program takes, with the public key of
+/// the data folder in this place, if there is one.
+pub(super) fn how_to_check(kind: &str, name: &str) {
+    let vkey = super::data_dir_default().join(PUBLIC_KEY_FILE);
+    let vkey = if vkey.exists() { vkey } else { PUBLIC_KEY_FILE.into() };
+    hint("check it anywhere, without the server, with the public key alone:");
+    hint(&format!("  {} {kind} {name} --key {}", verify_program(), vkey.display()));
 }
 
 /// A word in green, for terminals.

@@ -357,8 +357,7 @@ fn deliver(bytes: &[u8], out: Option<&Path>, kind: &str, example: &str) -> anyho
         }
     };
     if out.is_some() || output::to_terminal() {
-        output::hint("check it anywhere, without the server, with the public key alone:");
-        output::hint(&format!("  indelible-verify {kind} {name} --key public.vkey"));
+        output::how_to_check(kind, &name);
     }
     Ok(())
 }

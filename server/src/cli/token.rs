@@ -114,7 +114,8 @@ fn create(args: &CreateArgs) -> anyhow::Result<u8> {
     let token = auth::create_token(args.data.folder()?, &args.name, &scopes, ledgers)?;
     output::line(&token)?;
     if output::to_terminal() {
-        output::hint("keep it: only its hash is stored, so it cannot be shown again");
+        output::hint("keep it: only its hash is stored, so it cannot be shown again;");
+        output::hint("a running server knows it within a second");
     }
     Ok(EXIT_GOOD)
 }

@@ -54,7 +54,7 @@ fn append_history(server: &Server, folder: &Path) -> Ran {
 
 #[test]
 fn any_git_history_becomes_events_that_are_archived_and_verified() {
-    let server = Server::start();
+    let mut server = Server::start();
     let repository = server.path("we\"ird");
     std::fs::create_dir(&repository).expect("a folder");
     assert!(git(&repository).args(["init", "-q"]).status().expect("git runs").success());
@@ -97,10 +97,14 @@ fn any_git_history_becomes_events_that_are_archived_and_verified() {
     let second = append_history(&server, &repository);
     assert!(second.out.contains("1 appended, 3 duplicate, 0 refused"), "{second:?}");
 
-    server.good("archive history --to vault");
     server.good("checkpoint history --out head");
+    server.stop();
+    let archived = server.good("archive history --to vault --data indelible-data");
+    assert!(archived.starts_with("history: 5 records in 1 segment shipped"), "{archived}");
+    let again = server.good("archive history --to vault --data indelible-data");
+    assert!(again.contains("nothing new"), "{again}");
     let mut verify = Command::new(verify_program());
-    verify.args(["vault", "vault", "--key", "indelible-data/public.vkey"]);
+    verify.args("vault vault --key indelible-data/public.vkey --head head".split(' '));
     let verified = Ran::of(verify.current_dir(server.home.path()).output().expect("it runs"));
     assert_eq!(verified.code, 0, "{verified:?}");
 }

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -212,12 +212,15 @@ pub(crate) fn free_address() -> SocketAddr {
 }
 
 /// The auditor's program, which stands beside the other one. `cargo test -p indelible-server` alone does
-/// not build it, so that is done here when it is missing.
+/// not build it, so that is done here when it is missing or older than its sources.
 pub(crate) fn verify_program() -> PathBuf {
     static BUILT: Once = Once::new();
     let path = Path::new(PROGRAM).with_file_name("indelible-verify");
     BUILT.call_once(|| {
-        if path.exists() && !path_is_older(&path, Path::new(PROGRAM)) {
+        let built = std::fs::metadata(&path).and_then(|meta| meta.modified());
+        let sources = ["../verifier/src", "../core/src"]
+            .map(|folder| newest(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)));
+        if built.is_ok_and(|built| sources.iter().all(|source| *source < built)) {
             return;
         }
         let folder = Path::new(PROGRAM).ancestors().nth(2).expect("the target folder");
@@ -232,8 +235,15 @@ pub(crate) fn verify_program() -> PathBuf {
     path
 }
 
-/// A verifier from an earlier build must not be what is tested.
-fn path_is_older(path: &Path, than: &Path) -> bool {
-    let time = |path: &Path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
-    time(path) < time(than)
+/// The time of the last change of a file in a folder.
+fn newest(folder: &Path) -> SystemTime {
+    let entries = std::fs::read_dir(folder).expect("the sources are there");
+    let times = entries.map(|entry| {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            return newest(&path);
+        }
+        path.metadata().and_then(|meta| meta.modified()).expect("a file's time")
+    });
+    times.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }

@@ -46,7 +46,8 @@ fn a_server_that_is_not_there_is_said_in_one_message_with_advice() {
 #[test]
 fn refusals_show_code_and_advice() {
     let server = Server::start();
-    let mut without = program(server.home.path());
+    let elsewhere = tempfile::tempdir().expect("a temporary folder");
+    let mut without = program(elsewhere.path());
     without.args(["ledger", "list"]).env("INDELIBLE_URL", server.url());
     let ran = Ran::of(without.output().expect("the program runs"));
     assert_eq!(ran.code, 2, "{ran:?}");
@@ -59,6 +60,20 @@ fn refusals_show_code_and_advice() {
     assert!(ran.err.contains("indelible ledger create"), "{}", ran.err);
     let ran = server.run_with("append payments", "{}\n");
     assert!(ran.code == 2 && ran.err.contains("ledger_not_found"), "{ran:?}");
+}
+
+#[test]
+fn beside_the_data_folder_its_token_is_used_but_never_for_another_machine() {
+    let server = Server::start();
+    let mut here = program(server.home.path());
+    here.args(["ledger", "list"]).env("INDELIBLE_URL", server.url());
+    assert_eq!(Ran::of(here.output().expect("the program runs")).code, 0);
+    // 0.0.0.0 reaches this machine, but is none of its loopback addresses.
+    let elsewhere = server.url().replace("127.0.0.1", "0.0.0.0");
+    let mut away = program(server.home.path());
+    away.args(["ledger", "list"]).env("INDELIBLE_URL", elsewhere);
+    let ran = Ran::of(away.output().expect("the program runs"));
+    assert!(ran.code == 2 && ran.err.contains("token_missing"), "{ran:?}");
 }
 
 #[test]

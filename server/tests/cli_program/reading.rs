@@ -95,3 +95,63 @@ fn an_export_that_fails_leaves_no_file_that_looks_whole() {
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(!server.path("out.jsonl").exists());
 }
+
+#[test]
+fn the_live_database_is_verified_beside_the_running_server() {
+    let server = filled();
+    server.good("ledger create second --sign-per commit");
+    server.good("append second input.ndjson");
+    let ran = server.run("verify --key indelible-data/public.vkey --json");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.err, "");
+    let report = json(&ran.out);
+    let sizes: Vec<u64> = report["ledgers"]
+        .as_array()
+        .expect("ledgers")
+        .iter()
+        .filter_map(|ledger| ledger["records"].as_u64())
+        .collect();
+    assert_eq!(sizes, [31, 31], "{report}");
+    // The server still takes events, and a head saved earlier still stands in the ledger.
+    server.good("checkpoint audit --out head");
+    server.good("append audit input.ndjson --run more --events");
+    let ran = server.run("verify audit --head head");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("agrees with itself"), "the folder's own key is worth a warning");
+    assert_eq!(server.run("verify nothing").code, 2);
+}
+
+#[test]
+fn a_key_that_did_not_sign_and_a_database_that_was_set_back_are_found() {
+    let mut server = filled();
+    let other = server.good("key generate --out other.key --name localhost");
+    server.write("other.vkey", &other);
+    let ran = server.run("verify --key other.vkey");
+    assert!(ran.code == 1 && ran.out.contains("KEY_UNKNOWN"), "{ran:?}");
+
+    server.stop();
+    let data = server.path("indelible-data");
+    let copy = |from: &str, to: &str| {
+        let mut command = Command::new("cp");
+        let status = command.args(["-a", from, to]).current_dir(&data).status().expect("cp runs");
+        assert!(status.success());
+    };
+    copy("db", "old");
+    server.start_again();
+    server.good("append audit input.ndjson --run more --events");
+    server.stop();
+    std::fs::remove_dir_all(data.join("db")).expect("the database is removed");
+    copy("old", "db");
+    let ran = server.run("verify --key indelible-data/public.vkey");
+    assert!(ran.code == 1 && ran.out.contains("HEAD_BEHIND"), "{ran:?}");
+}
+
+#[test]
+fn files_are_handed_to_the_auditors_program() {
+    let server = filled();
+    verify_program();
+    server.good("receipt audit 7 --out receipt.json");
+    let ran = server.run("verify receipt receipt.json --key indelible-data/public.vkey");
+    assert!(ran.code == 0 && ran.out.contains("The receipt is good"), "{ran:?}");
+    assert_eq!(server.run("verify export nowhere --key indelible-data/public.vkey").code, 2);
+}

@@ -11,8 +11,9 @@ use anyhow::{Context, anyhow, bail};
 use indelible_core::key::{KeyId, RecordSignature, Signature};
 use indelible_core::name::{LedgerName, Seq};
 use indelible_core::system::Creation;
-use indelible_ledger::folder::{self, DataFolder};
+use indelible_ledger::folder::{self, DataFolder, HeadFile};
 use indelible_ledger::rows::block::{self, Block};
+use indelible_ledger::rows::commit;
 use indelible_ledger::rows::head::{self, HeadRow};
 use indelible_ledger::rows::index::{self, IndexRow};
 use indelible_ledger::rows::ledger::{self, LedgerRow};
@@ -23,14 +24,38 @@ use indelible_verifier::{Chunk, Verifier};
 /// The state of a database at the moment of opening.
 pub(super) struct Database {
     store: RocksBeside,
+    /// How far the database must be, as the file outside of it says.
+    head: Option<HeadFile>,
 }
 
 impl Database {
     pub(super) fn open(dir: &Path) -> anyhow::Result<Self> {
         DataFolder::check(dir)?;
+        // Before the database: the server goes on writing, so that the file may only be older.
+        let head = folder::read_head(dir)?;
         let store = RocksBeside::open(&RocksConfig::new(folder::database(dir)))
             .with_context(|| format!("cannot read the database in {}", dir.display()))?;
-        Ok(Self { store })
+        Ok(Self { store, head })
+    }
+
+    /// What is wrong when the database is not the one that the head file speaks of: an older copy was
+    /// put back, or another one.
+    pub(super) fn set_back(&self) -> anyhow::Result<Option<String>> {
+        let Some(head) = self.head else { return Ok(None) };
+        let number = head.commit;
+        let row = self.store.get(Space::Commits, &commit::key(number))?;
+        let digest = row.map(|row| commit::decode(&row)).transpose()?;
+        Ok(match digest {
+            Some(digest) if digest == head.digest => None,
+            Some(_) => Some(format!(
+                "commit {number} is not the one in the file `head`: the database was replaced"
+            )),
+            // An engine that has not committed yet may have said so in the file.
+            None if number.0 == 0 => None,
+            None => Some(format!(
+                "the database ends before commit {number} of the file `head`: it was set back"
+            )),
+        })
     }
 
     /// The names of all ledgers.

@@ -10,6 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, anyhow};
 use clap::Subcommand;
+use indelible_core::code::{Code, EXIT_TAMPERED};
 use indelible_core::key::{Trust, VKey};
 use indelible_core::limits::NOTE_BYTES_MAX;
 use indelible_core::name::LedgerName;
@@ -119,13 +120,21 @@ fn verify_live(args: Args) -> anyhow::Result<u8> {
         database.feed(ledger, &mut verifier)?;
     }
     let report = verifier.finish();
+    let set_back = database.set_back()?;
     if args.json {
-        output::json(&render::json(&report))?;
+        let mut value = render::json(&report);
+        if let (Some(members), Some(what)) = (value.as_object_mut(), &set_back) {
+            members.insert("head_behind".into(), what.as_str().into());
+        }
+        output::json(&value)?;
     } else {
         let width = output::terminal_width().and_then(|width| u16::try_from(width).ok());
         anstream::print!("{}", render::text(&report, width));
+        if let Some(what) = &set_back {
+            output::line(&format!("{}  {what}", output::bad(Code::HeadBehind.as_str())))?;
+        }
     }
-    Ok(report.verdict().exit_code())
+    Ok(if set_back.is_some() { EXIT_TAMPERED } else { report.verdict().exit_code() })
 }
 
 /// The keys that were given, or the folder's own, with a word about what that is worth.
