@@ -62,8 +62,8 @@ impl Committing {
             reason: "an earlier batch could not be stored".into(),
             retry_after: RETRY_AFTER,
         };
-        fail_all(commit.waiting, &error);
         self.shared.queue.complete(Completion { serial: commit.serial, durable: false });
+        fail_all(commit.waiting, &error);
     }
 
     fn commit(&mut self, commit: Commit, commits: &Receiver<Commit>) {
@@ -143,9 +143,9 @@ impl Committing {
         } else {
             AppendError::Unavailable { reason, retry_after: RETRY_AFTER }
         };
-        fail_all(commit.waiting, &answer);
         drop(commit.runs);
         shared.queue.complete(Completion { serial: commit.serial, durable: false });
+        fail_all(commit.waiting, &answer);
         if let Some(old) = old {
             // What could not be written back is what the failure was about; reopening reads the truth.
             let _ = old.close();

@@ -39,28 +39,21 @@ pub(crate) fn resolve(
     items: &[Item],
 ) -> Result<Vec<Found>, ReadError> {
     let mut found = vec![Found::New; items.len()];
-    let mut earlier: HashMap<&EventId, usize> = HashMap::new();
     let mut unknown = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let Some(id) = &item.id else { continue };
-        let answer = if let Some(&first) = earlier.get(id) {
-            let same = items.get(first).is_some_and(|first| first.body == item.body);
-            if same { Found::Same(first) } else { conflict(id, None) }
-        } else if let Some(there) = tip.in_flight(id) {
-            let same = there.body == item.body;
-            if same { Found::Before(there.seq) } else { conflict(id, Some(there.seq)) }
-        } else {
-            earlier.insert(id, index);
-            unknown.push((index, id, &item.body));
-            continue;
-        };
-        if let Some(place) = found.get_mut(index) {
-            *place = answer;
+        match (tip.in_flight(id), found.get_mut(index)) {
+            (Some(there), Some(place)) => {
+                let same = there.body == item.body;
+                *place =
+                    if same { Found::Before(there.seq) } else { conflict(id, Some(there.seq)) };
+            }
+            _ => unknown.push((index, id, &item.body)),
         }
     }
     if !unknown.is_empty() {
         look_up(store, entry, &unknown, &mut found)?;
-        follow(&mut found);
+        compare_within(&unknown, &mut found);
     }
     Ok(found)
 }
@@ -105,14 +98,19 @@ fn look_up(
     Ok(())
 }
 
-/// What is the same as an earlier item that has been there before, has been there before too. What is
-/// the same as one that conflicts, conflicts.
-fn follow(found: &mut [Found]) {
-    for index in 0..found.len() {
-        if let Some(Found::Same(first)) = found.get(index)
-            && let Some(of_first @ (Found::Before(_) | Found::Conflict(_))) = found.get(*first)
-        {
-            found[index] = of_first.clone();
+/// Of the items with one id that is new, the first one takes it; the others are the same or conflict.
+fn compare_within(unknown: &[(usize, &EventId, &Body)], found: &mut [Found]) {
+    let mut first_of: HashMap<&EventId, (usize, &Body)> = HashMap::new();
+    for &(index, id, body) in unknown {
+        let Some(place) = found.get_mut(index).filter(|place| **place == Found::New) else {
+            continue;
+        };
+        match first_of.get(id) {
+            Some((first, of_first)) if *of_first == body => *place = Found::Same(*first),
+            Some(_) => *place = conflict(id, None),
+            None => {
+                first_of.insert(id, (index, body));
+            }
         }
     }
 }

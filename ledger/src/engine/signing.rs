@@ -245,8 +245,9 @@ impl Signing {
 
     fn fail(&mut self, serial: u64, epoch: u64, waiting: Vec<Waiting>, error: &AppendError) {
         self.failed_epoch = Some(epoch);
-        fail_all(waiting, error);
+        // Before the answers: who hears of the failure and sends again must not be chained to it.
         self.shared.queue.complete(Completion { serial, durable: false });
+        fail_all(waiting, error);
     }
 
     fn report_success(&self) {
