@@ -12,9 +12,9 @@ use proptest::prelude::*;
 use running::{assert_good, codes, export, options, timeless, vault, vault_with};
 use support::{Plan, files};
 
-/// What a changed byte becomes: neighbours of its value, another case, not ASCII, zero, a line feed.
+/// What a changed byte becomes: a neighbour of its value, another case, not ASCII, a line feed.
 fn others(byte: u8) -> impl Iterator<Item = u8> {
-    let mut values = vec![byte ^ 1, byte ^ 0x20, byte ^ 0x80, byte.wrapping_add(1), 0, b'\n'];
+    let mut values = vec![byte ^ 1, byte ^ 0x20, byte ^ 0x80, b'\n'];
     values.sort_unstable();
     values.dedup();
     values.into_iter().filter(move |value| *value != byte)
@@ -164,7 +164,7 @@ fn corrupt(folder: &std::path::Path, corruption: &Corruption) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn one_worker_and_many_say_the_same(
@@ -194,7 +194,7 @@ proptest! {
     fn an_export_is_judged_the_same_by_one_worker_and_many(
         places in proptest::collection::vec((any::<usize>(), 1..=255u8), 0..4),
     ) {
-        let mut bytes = Plan { event_bytes: 3000, ..Plan::new("a") }.ledger(1200).export();
+        let mut bytes = Plan { event_bytes: 6000, ..Plan::new("a") }.ledger(450).export();
         for (at, bits) in &places {
             let length = bytes.len();
             bytes[at % length] ^= bits;
