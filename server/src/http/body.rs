@@ -14,13 +14,13 @@ use super::errors::{Code, Problem};
 use crate::config::Limits;
 
 /// Media type of a JSON body.
-pub const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 /// Media type of newline-delimited JSON.
-pub const NDJSON: &str = "application/x-ndjson";
+pub(super) const NDJSON: &str = "application/x-ndjson";
 
 /// What a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Media {
+pub(super) enum Media {
     /// One JSON value.
     Json,
     /// A JSON value a line.
@@ -31,7 +31,7 @@ pub enum Media {
 ///
 /// # Errors
 /// 415 when it is missing, another one, or the body is compressed.
-pub fn media(headers: &HeaderMap) -> Result<Media, Problem> {
+pub(super) fn media(headers: &HeaderMap) -> Result<Media, Problem> {
     if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(Problem::new(
             Code::MediaTypeUnsupported,
@@ -57,7 +57,7 @@ pub fn media(headers: &HeaderMap) -> Result<Media, Problem> {
 ///
 /// # Errors
 /// 415 for anything else.
-pub fn only_json(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn only_json(headers: &HeaderMap) -> Result<(), Problem> {
     match media(headers)? {
         Media::Json => Ok(()),
         Media::Ndjson => {
@@ -71,7 +71,7 @@ pub fn only_json(headers: &HeaderMap) -> Result<(), Problem> {
 /// # Errors
 /// 413 over the limit, 408 when it stalls or comes below the rate that is asked for, 400 when it ends
 /// early.
-pub async fn read_all(mut body: Body, limits: &Limits) -> Result<Bytes, Problem> {
+pub(super) async fn read_all(mut body: Body, limits: &Limits) -> Result<Bytes, Problem> {
     let max = limits.body_bytes_max;
     if body.size_hint().lower() > max as u64 {
         return Err(too_large(max));
@@ -104,7 +104,7 @@ pub async fn read_all(mut body: Body, limits: &Limits) -> Result<Bytes, Problem>
 }
 
 /// Time that `length` bytes may take: the rate asked for, and one stall.
-pub fn allowed(length: u64, limits: &Limits) -> Duration {
+pub(super) fn allowed(length: u64, limits: &Limits) -> Duration {
     limits.body_stall_timeout + Duration::from_secs(length / limits.body_rate_min.max(1))
 }
 
@@ -132,7 +132,7 @@ fn too_large(max: usize) -> Problem {
 }
 
 /// The problem of a body that comes too slowly.
-pub fn too_slow() -> Problem {
+pub(super) fn too_slow() -> Problem {
     Problem::new(Code::BodyTooSlow, "the body stalled, or came below the rate that is asked for")
         .closing()
 }

@@ -13,7 +13,7 @@ const AROUND_MAX: usize = 1024;
 
 /// Largest envelope as it is sent, in bytes. White space and escapes may make an event longer than its
 /// canonical form, so twice the event's limit is read before a line is given up.
-pub const ENVELOPE_BYTES_MAX: usize = 2 * EVENT_BYTES_MAX;
+pub(super) const ENVELOPE_BYTES_MAX: usize = 2 * EVENT_BYTES_MAX;
 
 /// Limits of the reader: one level for the envelope's own braces.
 const LIMITS: Limits = Limits { bytes_max: ENVELOPE_BYTES_MAX, depth_max: EVENT_DEPTH_MAX + 1 };
@@ -22,7 +22,7 @@ const LIMITS: Limits = Limits { bytes_max: ENVELOPE_BYTES_MAX, depth_max: EVENT_
 ///
 /// # Errors
 /// A [`Problem`] whose `offset`, where there is one, counts from the beginning of `bytes`.
-pub fn parse(bytes: &[u8]) -> Result<Submission, Problem> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Submission, Problem> {
     let object = CanonicalObject::parse(bytes, LIMITS).map_err(refused)?;
     submission(&object)
 }
@@ -31,7 +31,7 @@ pub fn parse(bytes: &[u8]) -> Result<Submission, Problem> {
 ///
 /// # Errors
 /// A [`Problem`] with the `offset` in the whole body, or the `index` of the envelope that is wrong.
-pub fn parse_array(bytes: &[u8], events_max: usize) -> Result<Vec<Submission>, Problem> {
+pub(super) fn parse_array(bytes: &[u8], events_max: usize) -> Result<Vec<Submission>, Problem> {
     let objects =
         canonicalize_array(bytes, LIMITS, events_max.saturating_add(1)).map_err(refused)?;
     if objects.len() > events_max {

@@ -36,7 +36,6 @@ pub struct Operation {
 
 impl Operation {
     /// What serves it.
-    #[must_use]
     pub fn route(&self) -> MethodRouter<Arc<App>> {
         (self.route)()
     }

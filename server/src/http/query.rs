@@ -10,7 +10,7 @@ use crate::config::nearest;
 
 /// The parameters of one request.
 #[derive(Debug)]
-pub struct Params(Vec<(String, String)>);
+pub(super) struct Params(Vec<(String, String)>);
 
 impl Params {
     /// Reads the query of `uri`. A parameter that is not among `known` is refused: a misspelled bound
@@ -18,7 +18,7 @@ impl Params {
     ///
     /// # Errors
     /// 400 `query_invalid`.
-    pub fn new(uri: &Uri, known: &[&'static str]) -> Result<Self, Problem> {
+    pub(super) fn new(uri: &Uri, known: &[&'static str]) -> Result<Self, Problem> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|error| invalid(error.to_string()))?;
         for (at, (name, _)) in pairs.iter().enumerate() {
@@ -37,13 +37,13 @@ impl Params {
 
     /// The text of a parameter.
     #[must_use]
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether one of `names` is given.
     #[must_use]
-    pub fn has_any(&self, names: &[&str]) -> bool {
+    pub(super) fn has_any(&self, names: &[&str]) -> bool {
         names.iter().any(|name| self.text(name).is_some())
     }
 
@@ -51,7 +51,7 @@ impl Params {
     ///
     /// # Errors
     /// 400 for anything else.
-    pub fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
         self.text(name)
             .map(|text| text.parse::<Seq>().map(Seq::get))
             .transpose()
@@ -62,7 +62,7 @@ impl Params {
     ///
     /// # Errors
     /// 400 when it is missing or no number.
-    pub fn demanded(&self, name: &str) -> Result<u64, Problem> {
+    pub(super) fn demanded(&self, name: &str) -> Result<u64, Problem> {
         self.number(name)?.ok_or_else(|| invalid(format!("`{name}` is missing")))
     }
 
@@ -70,7 +70,7 @@ impl Params {
     ///
     /// # Errors
     /// 400 for anything else.
-    pub fn limit(&self, max: usize) -> Result<Option<usize>, Problem> {
+    pub(super) fn limit(&self, max: usize) -> Result<Option<usize>, Problem> {
         match self.number("limit")? {
             None => Ok(None),
             Some(limit) => usize::try_from(limit)
@@ -87,7 +87,7 @@ impl Params {
     ///
     /// # Errors
     /// 400 for anything else.
-    pub fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
+    pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
         self.text(name).map(time).transpose().map_err(|()| {
             invalid(format!(
                 "`{name}` must be a time in UTC such as 2026-11-21T05:14:00Z or 2026-11-21"
@@ -97,7 +97,7 @@ impl Params {
 }
 
 /// A 400 that says what is wrong with the query.
-pub fn invalid(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
+pub(super) fn invalid(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
     Problem::new(Code::QueryInvalid, detail)
 }
 

@@ -6,10 +6,10 @@ use indelible_core::json::{push_string, push_u64};
 use indelible_ledger::{Accepted, LedgerInfo};
 
 /// Bytes that one result takes at most when the id was made by the server; for reserving.
-pub const RESULT_BYTES: usize = 320;
+pub(super) const RESULT_BYTES: usize = 320;
 
 /// One appended event, short: `{"digest","duplicate"?,"id","line"?,"seq","sig"?,"time"}`.
-pub fn push_result(out: &mut Vec<u8>, accepted: &Accepted, line: Option<u64>) {
+pub(super) fn push_result(out: &mut Vec<u8>, accepted: &Accepted, line: Option<u64>) {
     out.extend_from_slice(b"{\"digest\":\"");
     push_hex(out, accepted.digest.as_bytes());
     out.push(b'"');
@@ -35,7 +35,7 @@ pub fn push_result(out: &mut Vec<u8>, accepted: &Accepted, line: Option<u64>) {
 }
 
 /// A ledger: `{"created","digest","name","origin","root","sign_per","size","time"}`.
-pub fn push_ledger(out: &mut Vec<u8>, ledger: &LedgerInfo) {
+pub(super) fn push_ledger(out: &mut Vec<u8>, ledger: &LedgerInfo) {
     out.extend_from_slice(b"{\"created\":\"");
     out.extend_from_slice(&ledger.created.to_text());
     out.extend_from_slice(b"\",\"digest\":\"");
@@ -56,7 +56,7 @@ pub fn push_ledger(out: &mut Vec<u8>, ledger: &LedgerInfo) {
 }
 
 /// Node hashes as a JSON array of base64.
-pub fn push_hashes(out: &mut Vec<u8>, hashes: &[NodeHash]) {
+pub(super) fn push_hashes(out: &mut Vec<u8>, hashes: &[NodeHash]) {
     out.push(b'[');
     for (at, hash) in hashes.iter().enumerate() {
         if at > 0 {
@@ -68,7 +68,7 @@ pub fn push_hashes(out: &mut Vec<u8>, hashes: &[NodeHash]) {
 }
 
 /// One node hash as a JSON text of base64.
-pub fn push_hash(out: &mut Vec<u8>, hash: &NodeHash) {
+pub(super) fn push_hash(out: &mut Vec<u8>, hash: &NodeHash) {
     out.push(b'"');
     push_base64(out, hash.as_bytes());
     out.push(b'"');

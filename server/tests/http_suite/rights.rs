@@ -1,0 +1,117 @@
+//! Who may do what.
+
+use indelible_server::auth::Scope;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Server, assert_problem};
+
+/// Every operation with the scope that it needs; open ones are left out.
+const TABLE: &[(&str, &str, Scope)] = &[
+    ("POST", "/v1/ledgers", Scope::Admin),
+    ("GET", "/v1/ledgers", Scope::Read),
+    ("GET", "/v1/ledgers/demo", Scope::Read),
+    ("POST", "/v1/ledgers/demo/events", Scope::Append),
+    ("GET", "/v1/ledgers/demo/events", Scope::Read),
+    ("GET", "/v1/ledgers/demo/events/0", Scope::Read),
+    ("GET", "/v1/ledgers/demo/events/0/receipt", Scope::Read),
+    ("GET", "/v1/ledgers/demo/events/stream", Scope::Read),
+    ("GET", "/v1/ledgers/demo/checkpoint", Scope::Read),
+    ("GET", "/v1/ledgers/demo/proofs/inclusion?seq=0", Scope::Read),
+    ("GET", "/v1/ledgers/demo/proofs/consistency?from=1", Scope::Read),
+    ("GET", "/v1/ledgers/demo/export", Scope::Read),
+    ("GET", "/metrics", Scope::Read),
+];
+
+async fn ask(server: &Server, method: &str, path: &str, token: Option<&str>) -> reqwest::Response {
+    let mut request = server.http.request(method.parse::<Method>().unwrap(), server.url(path));
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    let body =
+        if path.ends_with("/events") { json!({ "event": {} }) } else { json!({ "name": "demo" }) };
+    if method == "POST" {
+        request.json(&body).send().await.unwrap()
+    } else {
+        request.send().await.unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_asks_for_its_scope_and_no_other() {
+    let server = Server::with_ledger().await;
+    let guarded =
+        indelible_server::http::operations::OPERATIONS.iter().filter(|o| o.scope.is_some());
+    assert_eq!(guarded.count(), TABLE.len(), "an operation is missing in this table");
+    let mut tokens = Vec::new();
+    for scope in [Scope::Append, Scope::Read, Scope::Admin] {
+        tokens.push((scope, server.token(scope.as_str(), &[scope], None).await));
+    }
+    for (method, path, needed) in TABLE {
+        assert_problem(ask(&server, method, path, None).await, 401, "token_missing").await;
+        assert_problem(ask(&server, method, path, Some("wrong")).await, 401, "token_unknown").await;
+        for (scope, token) in &tokens {
+            let answer = ask(&server, method, path, Some(token)).await;
+            if scope == needed || *scope == Scope::Admin {
+                assert!(
+                    answer.status().is_success(),
+                    "{method} {path} with {scope:?}: {}",
+                    answer.status()
+                );
+            } else {
+                assert_problem(answer, 403, "scope_missing").await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_bound_to_ledgers_reaches_and_sees_no_other() {
+    let server = Server::start().await;
+    for name in ["orders", "tenant.a", "tenant.b", "secret"] {
+        server.create(name).await;
+    }
+    let both = [Scope::Append, Scope::Read];
+    let token = server.token("bound", &both, Some(&["orders", "tenant.*"])).await;
+    for name in ["orders", "tenant.a", "tenant.b"] {
+        let answer = ask(&server, "GET", &format!("/v1/ledgers/{name}"), Some(&token)).await;
+        assert!(answer.status().is_success());
+    }
+    // One that is there and one that is not are told apart by nothing.
+    for name in ["secret", "nothing"] {
+        for (method, path) in [("GET", "/checkpoint"), ("POST", "/events")] {
+            let answer =
+                ask(&server, method, &format!("/v1/ledgers/{name}{path}"), Some(&token)).await;
+            assert_problem(answer, 403, "ledger_forbidden").await;
+        }
+    }
+    let page: Value = ask(&server, "GET", "/v1/ledgers", Some(&token)).await.json().await.unwrap();
+    let names: Vec<_> =
+        page["ledgers"].as_array().unwrap().iter().map(|l| l["name"].clone()).collect();
+    assert_eq!(names, ["orders", "tenant.a", "tenant.b"]);
+    let metrics = ask(&server, "GET", "/metrics", Some(&token)).await.text().await.unwrap();
+    assert!(metrics.contains("tenant.a") && !metrics.contains("secret"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_token_stops_working_without_a_restart() {
+    let server = Server::with_ledger().await;
+    let token = server.token("gone", &[Scope::Read], None).await;
+    assert!(ask(&server, "GET", "/v1/ledgers/demo", Some(&token)).await.status().is_success());
+    assert!(indelible_server::auth::revoke_token(server.running.data_dir(), "gone").unwrap());
+    for _ in 0..100 {
+        let answer = ask(&server, "GET", "/v1/ledgers/demo", Some(&token)).await;
+        if answer.status().as_u16() == 401 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the revoked token still works");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_public_only_on_purpose() {
+    let server = Server::start_with(|config| config.listen.metrics_public = true).await;
+    assert!(ask(&server, "GET", "/metrics", None).await.status().is_success());
+    assert_problem(ask(&server, "GET", "/v1/ledgers", None).await, 401, "token_missing").await;
+}

@@ -1,0 +1,84 @@
+//! First and second start, and starts that are refused.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+
+use indelible_core::name::ServerName;
+use indelible_server::config::Config;
+use indelible_server::{ServeError, start};
+
+use crate::support::{Server, config};
+
+async fn refusal(config: Config) -> String {
+    start(config).await.map(drop).unwrap_err().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_start_makes_everything_and_the_second_finds_it_again() {
+    let server = Server::with_ledger().await;
+    let data = server.running.data_dir().to_owned();
+    for (file, mode) in [("signing.key", 0o600), ("admin.token", 0o600)] {
+        let found = std::fs::metadata(data.join(file)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(found, mode, "{file}");
+    }
+    let greeting = server.running.greeting();
+    for told in
+        ["admin.token", "public.vkey", "made just now", "indelible append demo", "indelible-verify"]
+    {
+        assert!(greeting.contains(told), "{greeting}");
+    }
+    let (vkey, token, dir) = (server.running.vkey().to_owned(), server.token.clone(), server.dir);
+    server.running.stop().await;
+    let again = start(config(&dir)).await.unwrap();
+    assert_eq!(again.vkey(), vkey);
+    assert!(!again.greeting().contains("made just now"));
+    let url = format!("http://{}/v1/ledgers/demo", again.address());
+    let answer = reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap();
+    assert!(answer.status().is_success());
+    again.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reachable_address_is_refused_without_leave() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut open = config(&dir);
+    open.listen.address = SocketAddr::from(([0, 0, 0, 0], 0));
+    assert!(refusal(open.clone()).await.contains("no TLS"));
+    assert!(!open.data_dir.exists(), "nothing is made by a start that is refused");
+    open.listen.allow_remote = true;
+    start(open).await.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_name_or_key_than_that_of_the_first_start_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut named = config(&dir);
+    named.server_name = Some(ServerName::new("ledger.example.com").unwrap());
+    let running = start(named.clone()).await.unwrap();
+    assert!(running.vkey().starts_with("ledger.example.com+"));
+    let data = running.data_dir().to_owned();
+    running.stop().await;
+    named.server_name = Some(ServerName::new("other.example.com").unwrap());
+    assert!(refusal(named).await.contains("ledger.example.com"));
+    // Left out, it is that of the first start.
+    let running = start(config(&dir)).await.unwrap();
+    assert!(running.vkey().starts_with("ledger.example.com+"));
+    running.stop().await;
+    let key = data.join("signing.key");
+    std::fs::rename(&key, data.join("away")).unwrap();
+    assert!(refusal(config(&dir)).await.contains("put the key back"));
+    std::fs::rename(data.join("away"), &key).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(matches!(start(config(&dir)).await.map(drop), Err(ServeError::Key(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_or_folder_that_is_taken_is_said_plainly() {
+    let server = Server::start().await;
+    let mut second = config(&server.dir);
+    assert!(refusal(second.clone()).await.contains("in use by another process"));
+    let other = tempfile::tempdir().unwrap();
+    second.data_dir = other.path().join("data");
+    second.listen.address = server.running.address();
+    assert!(matches!(start(second).await.map(drop), Err(ServeError::Listen { .. })));
+}
