@@ -28,7 +28,7 @@ Examples:
 
 /// Replays an Indelible ledger from files and public keys alone, and trusts nobody.
 #[derive(Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(name = "indelible-verify", version, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     what: What,
