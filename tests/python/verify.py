@@ -17,16 +17,8 @@ import os
 import sys
 
 from ledgercheck import canonical, export, receipt, vault
-from ledgercheck.findings import (
-    EXIT_COULD_NOT,
-    EXIT_GOOD,
-    EXIT_TAMPERED,
-    EXIT_WRONG_USE,
-    CouldNotCheck,
-    Findings,
-    Problem,
-)
-from ledgercheck.note import CHECKPOINT_BYTES_MAX, Checkpoint, Trust, VKey, open_checkpoint
+from ledgercheck.findings import EXIT_GOOD, EXIT_WRONG_USE, CouldNotCheck, Findings, Problem
+from ledgercheck.note import NOTE_BYTES_MAX, Checkpoint, Trust, VKey, open_checkpoint
 
 SOURCES = {"vault": vault.check, "export": export.check, "receipt": receipt.check}
 
@@ -59,10 +51,9 @@ def main():
     except Problem as problem:
         findings.add(problem.code, arguments.path, problem.detail)
     except (CouldNotCheck, OSError) as error:
-        print(f"could not check: {error}", file=sys.stderr)
-        report(findings)
-        return EXIT_TAMPERED if findings.codes else EXIT_COULD_NOT
-    return report(findings)
+        findings.could_not_check(str(error))
+    report(findings)
+    return findings.exit_code()
 
 
 def read_vkey(key):
@@ -75,11 +66,11 @@ def read_vkey(key):
 def read_head(path, trust):
     """The expected head: a checkpoint that a key of the auditor signed."""
     with open(path, "rb") as file:
-        data = file.read(CHECKPOINT_BYTES_MAX)
+        data = file.read(NOTE_BYTES_MAX + 1)
     try:
         return open_checkpoint(data, Checkpoint(data).origin, trust)
-    except (ValueError, Problem) as error:
-        raise CouldNotCheck(f"{path}: {error}") from None
+    except ValueError as error:
+        raise Problem("CHECKPOINT_INVALID", str(error)) from None
 
 
 def report(findings):
@@ -87,7 +78,8 @@ def report(findings):
         print(f"{code}\t{where}\t{detail}")
     for text in findings.notes:
         print(f"note: {text}", file=sys.stderr)
-    return EXIT_TAMPERED if findings.codes else EXIT_GOOD
+    for text in findings.unchecked:
+        print(f"could not check: {text}", file=sys.stderr)
 
 
 def answer_json():

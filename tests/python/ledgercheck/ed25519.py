@@ -66,9 +66,9 @@ def small_order(point):
 
 
 def usable_key(public):
-    """Whether an auditor's key may be used: canonical, not of small order."""
+    """Whether an auditor's key may be used: canonical, not of small order, no torsion component."""
     point = decode(public)
-    return point is not None and not small_order(point)
+    return point is not None and not small_order(point) and equal(multiply(L, point), IDENTITY)
 
 
 def by_the_text(public, message, signature, strict):

@@ -18,7 +18,7 @@ class CouldNotCheck(Exception):
 
 class Findings:
     def __init__(self):
-        self.list, self.notes, self.codes = [], [], set()
+        self.list, self.notes, self.unchecked, self.codes = [], [], [], set()
 
     def add(self, code, where, detail):
         self.codes.add(code)
@@ -28,3 +28,12 @@ class Findings:
     def note(self, text):
         """Something to know that is not tampering."""
         self.notes.append(text)
+
+    def could_not_check(self, text):
+        """Something about which nothing can be said: then the whole is not good either."""
+        self.unchecked.append(text)
+
+    def exit_code(self):
+        if self.codes:
+            return EXIT_TAMPERED
+        return EXIT_COULD_NOT if self.unchecked else EXIT_GOOD

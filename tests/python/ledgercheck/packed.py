@@ -7,12 +7,28 @@ import zstandard
 from .record import LINE_BYTES_MAX
 
 MAGIC = b"\x28\xb5\x2f\xfd"
-# A frame that asks for a larger window is refused; decoders promise no more without being told.
-WINDOW_BYTES_MAX = 1 << 27
+# Section 7.2: a frame that asks for a larger window is refused.
+WINDOW_BYTES_MAX = 1 << 23
 
 
 class Unpackable(Exception):
-    """Not a sequence of whole Zstandard frames, or more plain bytes than promised."""
+    """Not a sequence of whole Zstandard frames."""
+
+
+class TooLarge(Exception):
+    """More plain bytes than promised."""
+
+
+class LineTooLong(Exception):
+    """A line beyond the limit."""
+
+
+class Unterminated(Exception):
+    """The last line has no line feed."""
+
+    def __init__(self, line):
+        super().__init__("the last line has no line feed")
+        self.line = line
 
 
 class Counted(io.RawIOBase):
@@ -31,7 +47,7 @@ class Counted(io.RawIOBase):
             raise Unpackable(str(error)) from None
         self.left -= len(data)
         if self.left < 0:
-            raise Unpackable("more plain bytes than allowed")
+            raise TooLarge("more plain bytes than allowed")
         self.see(data)
         buffer[: len(data)] = data
         return len(data)
@@ -70,13 +86,12 @@ class Frames:
 
 
 def lines(stream):
-    """(line without LF, whole) pairs; `whole` is false where LF is missing or the line is too long."""
+    """Lines without their line feeds."""
     reader = io.BufferedReader(stream, 1 << 17)
-    while True:
-        line = reader.readline(LINE_BYTES_MAX + 1)
-        if not line:
-            return
-        if not line.endswith(b"\n"):
-            yield line, False
-            return
-        yield line[:-1], True
+    while line := reader.readline(LINE_BYTES_MAX + 1):
+        if line.endswith(b"\n"):
+            yield line[:-1]
+        elif len(line) > LINE_BYTES_MAX:
+            raise LineTooLong
+        else:
+            raise Unterminated(line)

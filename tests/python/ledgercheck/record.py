@@ -1,63 +1,19 @@
-"""Sections 2, 3 and 7.1: names, records, system objects and lines."""
+"""Sections 3 and 7.1: records, system objects and lines."""
 
 import re
 
 from . import canonical
+from .names import is_event_id, is_hex32, is_integer, is_key_id, is_ledger, is_origin, is_time
 from .note import unbase64
 from .tree import sha256
 
-SEQ_MAX = 2**53 - 1
 BODY_BYTES_MAX = 1 << 20
+# With its line feed.
 LINE_BYTES_MAX = 2 << 20
 MAX_UNSIGNED_MAX = 65536
 
-_LEDGER = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
-_SERVER = re.compile(r"[a-z0-9][a-z0-9.-]{0,126}(:[0-9]{1,5})?")
-_TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})\.[0-9]{6}Z")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-_HEX32 = re.compile(r"[0-9a-f]{64}")
-_KEY_ID = re.compile(r"ed25519:[0-9a-f]{64}")
 _PREFIX = re.compile(rb'\{"(?:alg":"ed25519","digest":"([0-9a-f]{64})","kid":"(ed25519:[0-9a-f]{64})|digest":"([0-9a-f]{64}))","record":')
 _SUFFIX = re.compile(rb',"sig":"([A-Za-z0-9+/]{86}==)"\}')
-
-
-def is_integer(value, low=0, high=SEQ_MAX):
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
-def is_ledger(value):
-    return isinstance(value, str) and bool(_LEDGER.fullmatch(value))
-
-
-def is_origin(value, ledger=None):
-    if not isinstance(value, str) or len(value.encode()) > 255:
-        return False
-    server, _, name = value.partition("/")
-    return bool(_SERVER.fullmatch(server)) and is_ledger(name) and ledger in (None, name)
-
-
-def is_key_id(value):
-    return isinstance(value, str) and bool(_KEY_ID.fullmatch(value))
-
-
-def is_hex32(value):
-    return isinstance(value, str) and bool(_HEX32.fullmatch(value))
-
-
-def is_event_id(value):
-    return isinstance(value, str) and 1 <= len(value.encode()) <= 128 and not _CONTROL.search(value)
-
-
-def is_time(value):
-    found = _TIME.fullmatch(value) if isinstance(value, str) else None
-    if not found:
-        return False
-    year, month, day, hour, minute, second = map(int, found.groups())
-    if not (1970 <= year <= 9999 and 1 <= month <= 12 and hour < 24 and minute < 60 and second < 60):
-        return False
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    days = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)[month - 1]
-    return 1 <= day <= days
 
 
 class Record:
@@ -87,15 +43,13 @@ class Record:
         self.data = data
         self.id, self.ledger, self.seq, self.time = value["id"], value["ledger"], value["seq"], value["time"]
         self.system = value["system"] if body == "system" else None
-        if self.system is not None:
-            check_system(self.system)
 
     def digest(self, previous):
         return sha256(self.data, previous or b"")
 
 
 def check_system(system):
-    """ValueError when a system object of a known kind has not its form."""
+    """A system object's kind; ValueError when it has none or is not in the form of its kind."""
     kind = system.get("kind")
     if not isinstance(kind, str):
         raise ValueError("a system object without a kind")
@@ -103,8 +57,9 @@ def check_system(system):
         fits = (
             set(system) == {"keys", "kind", "max_unsigned", "origin", "sign_per"}
             and isinstance(system["keys"], list)
+            and system["keys"]
             and all(map(is_key_id, system["keys"]))
-            and is_integer(system["max_unsigned"])
+            and is_integer(system["max_unsigned"], 0, MAX_UNSIGNED_MAX)
             and is_origin(system["origin"])
             and system["sign_per"] in ("record", "commit")
         )
@@ -121,6 +76,7 @@ def check_system(system):
         fits = True
     if not fits:
         raise ValueError(f"a system object is not in the form of {kind}")
+    return kind
 
 
 class Line:
@@ -128,12 +84,12 @@ class Line:
 
     def __init__(self, data):
         found = _PREFIX.match(data)
-        if not found or not data.endswith(b"}"):
+        if len(data) >= LINE_BYTES_MAX or not found or not data.endswith(b"}"):
             raise ValueError("not the layout of a line")
         self.kid, self.signature = None, None
         if found.group(2) is None:
             self.digest = bytes.fromhex(found.group(3).decode())
-            self.record = data[found.end() : -1]
+            self.record = braced(data[found.end() : -1])
             return
         # The tail has a fixed length, and nothing in the record can pose as it.
         tail = _SUFFIX.fullmatch(data[-98:])
@@ -141,7 +97,13 @@ class Line:
             raise ValueError("not the layout of a signed line")
         self.digest = bytes.fromhex(found.group(1).decode())
         self.kid = found.group(2).decode()
-        self.record = data[found.end() : -98]
+        self.record = braced(data[found.end() : -98])
         self.signature = unbase64(tail.group(1).decode())
         if self.signature is None:
             raise ValueError("a signature is not strict base64")
+
+
+def braced(record):
+    if record[:1] != b"{" or record[-1:] != b"}" or len(record) < 2:
+        raise ValueError("the record of a line is no object")
+    return record

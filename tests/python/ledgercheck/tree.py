@@ -15,26 +15,43 @@ def node_hash(left, right):
     return sha256(b"\x01", left, right)
 
 
-class Subtrees:
-    """The largest perfect subtrees that cover leaves `begin` to `end`, from left to right."""
+def cover(begin, end):
+    """Sizes of the largest perfect subtrees that cover leaves `begin` to `end`, from left to right."""
+    while begin < end:
+        size = begin & -begin if begin else 1 << 62
+        while size > end - begin:
+            size >>= 1
+        yield size
+        begin += size
 
-    def __init__(self, begin=0):
+
+class Subtrees:
+    """The largest perfect subtrees that cover leaves `begin` to `end`, with their hashes."""
+
+    def __init__(self, begin=0, parts=()):
         self.begin = self.end = begin
         self.parts = []  # (size, hash)
+        for size, part in parts:
+            self.append(size, part)
 
-    def append(self, digest):
-        self.parts.append((1, leaf_hash(digest)))
-        self.end += 1
-        start = self.end - 1
+    def append(self, size, part):
+        """Appends a perfect subtree of `size` leaves."""
+        self.parts.append((size, part))
+        start = self.end
+        self.end += size
         # Two neighbours of one size are one subtree only where the left one is a left child.
         while len(self.parts) > 1 and self.parts[-1][0] == self.parts[-2][0]:
             size, right = self.parts[-1]
-            left_start = start - size
-            if left_start % (2 * size):
+            if (start - size) % (2 * size):
                 break
-            left = self.parts[-2][1]
-            self.parts[-2:] = [(2 * size, node_hash(left, right))]
-            start = left_start
+            start -= size
+            self.parts[-2:] = [(2 * size, node_hash(self.parts[-2][1], right))]
+
+    def joined(self, other):
+        """Both runs as one, or None when the other does not begin where this one ends."""
+        if other.begin != self.end:
+            return None
+        return Subtrees(self.begin, self.parts + other.parts)
 
     def hashes(self):
         return [part for _, part in self.parts]

@@ -1,25 +1,34 @@
-"""Section 7.4: a directory vault."""
+"""Sections 7.2 to 7.4: a directory vault."""
 
 import hashlib
 import os
 import stat
 
 from .findings import CouldNotCheck, Problem
-from .manifest import MANIFEST_BYTES_MAX, Manifest, parse_name
+from .manifest import MANIFEST_BYTES_MAX, PLAIN_BYTES_MAX, Manifest, parse_name
+from .names import is_ledger
 from .note import open_checkpoint
-from .packed import Counted, Frames, Unpackable, lines
-from .record import is_ledger
-from .replay import Replay
-from .tree import Subtrees
+from .packed import Counted, Frames, LineTooLong, TooLarge, Unpackable, Unterminated, lines
+from .replay import Link, Replay
 
-MANIFESTS_MAX = 1_000_000
+# Key ids that no key of the auditor has are remembered of one segment up to this number.
+STRANGERS_MAX = 64
 
 
 def check(folder, trust, head, findings):
     """Checks each ledger of a vault."""
-    ledgers = [name for name in names(folder) if is_ledger(name) and is_real(folder, name, stat.S_ISDIR)]
-    if not ledgers:
-        raise CouldNotCheck(f"{folder}: no ledger in this vault")
+    ledgers = []
+    for name in names(folder):
+        if is_ledger(name) and kind_of(folder, name) == "folder":
+            ledgers.append(name)
+        elif is_ledger(name) and kind_of(folder, name) == "other":
+            findings.could_not_check(f"{name} is no folder, and links are not followed")
+        else:
+            strange_folder(folder, name, findings)
+    if head and head.origin.partition("/")[2] not in ledgers and head.size:
+        findings.add("TAIL_MISSING", head.origin, "nothing is here of the ledger of the expected head")
+    if not ledgers and not findings.codes:
+        findings.could_not_check("no ledger lies in this vault")
     for ledger in ledgers:
         mine = head if head and head.origin.endswith("/" + ledger) else None
         check_ledger(os.path.join(folder, ledger), ledger, trust, mine, findings)
@@ -32,124 +41,185 @@ def names(folder):
         raise CouldNotCheck(str(error)) from None
 
 
-def is_real(folder, name, kind):
-    return kind(os.lstat(os.path.join(folder, name)).st_mode)
+def kind_of(folder, name):
+    mode = os.lstat(os.path.join(folder, name)).st_mode
+    return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "other"
+
+
+def looks_like_evidence(name):
+    """A name that is not a manifest's or segment's, but was probably meant as one."""
+    name = name.lower()
+    first = name.partition("-")[0]
+    digits = sum(c.isascii() and c.isdigit() for c in first)
+    return digits >= 16 or "manifest" in name or ".jsonl" in name or name.endswith(".zst")
+
+
+def strange_folder(folder, name, findings):
+    if kind_of(folder, name) == "folder" and any(map(looks_like_evidence, names(os.path.join(folder, name)))):
+        findings.could_not_check(f"{name} holds segments, but is not the name of a ledger")
 
 
 def check_ledger(folder, ledger, trust, head, findings):
-    found = [name for name in names(folder) if parse_name(name) and is_real(folder, name, stat.S_ISREG)]
+    found = []
+    for name in names(folder):
+        what = parse_name(name)
+        if what is None and not name.startswith(".tmp-") and looks_like_evidence(name):
+            findings.could_not_check(f"{ledger}/{name} is almost the name of a manifest or segment")
+        elif what and what[0] == "manifest":
+            found.append(name)
     if not found:
-        raise CouldNotCheck(f"{folder}: no manifest")
-    replay, before = None, None
+        findings.could_not_check(f"{ledger} has no manifest")
+    replay = Replay(ledger, head.origin if head else None, findings, head)
+    before = None
     for name in found:
-        manifest = read_manifest(folder, name, ledger, trust, findings)
-        if manifest is None:
-            if replay:
-                replay.whole, replay.sound, before = False, False, None
-            continue
-        if replay is None:
-            keys = trust.keys(manifest.origin)
-            replay = Replay(ledger, manifest.origin, keys, findings, head)
-        follow(replay, before, manifest, findings)
-        Segment(folder, manifest, trust, replay, findings).check()
-        before = manifest
-    if replay:
-        replay.end()
-
-
-def read_manifest(folder, name, ledger, trust, findings):
-    with open(os.path.join(folder, name), "rb") as file:
-        data = file.read(MANIFEST_BYTES_MAX + 1)
-    try:
-        if len(data) > MANIFEST_BYTES_MAX:
-            raise Problem("MANIFEST_INVALID", "larger than a manifest can be")
-        manifest = Manifest(data, ledger, trust)
-        if parse_name(name) != (manifest.first_seq, manifest.last_seq):
-            raise Problem("MANIFEST_INVALID", "the manifest speaks of another run than its name")
-        return manifest
-    except Problem as problem:
-        findings.add(problem.code, f"{ledger}/{name}", problem.detail)
-        return None
-
-
-def follow(replay, before, manifest, findings):
-    """Whether a manifest continues what came before."""
-    where = f"{manifest.ledger}/{manifest.first_seq:020}"
-    if manifest.first_seq > replay.next_seq:
-        findings.add("SEGMENT_MISSING", where, f"records from {replay.next_seq} on are missing")
-        replay.whole, replay.sound, replay.digest = False, True, bytes.fromhex(manifest.first_prev)
-        replay.next_seq = manifest.first_seq
-        return
-    if manifest.first_seq < replay.next_seq:
-        findings.add("MANIFEST_INVALID", where, "overlaps with the segment before")
-    if before and manifest.previous != before.text_sha256:
-        findings.add("MANIFEST_INVALID", where, "does not follow the manifest before")
-    if before and manifest.first_prev != before.last_digest:
-        findings.add("CHAIN_BROKEN", where, "does not follow the digest before")
+        before = Segment(folder, name, trust, replay, findings, name == found[-1]).check(before)
+    replay.end(trust, in_vault=True)
 
 
 class Segment:
-    def __init__(self, folder, manifest, trust, replay, findings):
-        self.path = os.path.join(folder, manifest.object)
-        self.manifest, self.trust, self.replay, self.findings = manifest, trust, replay, findings
-        self.where = f"{manifest.ledger}/{manifest.object}"
+    """One manifest with its segment, in the order of their sequence numbers."""
+
+    def __init__(self, folder, name, trust, replay, findings, is_last):
+        self.folder, self.name, self.trust = folder, name, trust
+        self.replay, self.findings, self.is_last = replay, findings, is_last
+        self.first, self.last = parse_name(name)[1:]
+        self.manifest, self.trusted, self.checkpoint = None, False, None
 
     def tell(self, code, detail):
-        self.findings.add(code, self.where, detail)
+        self.findings.add(code, f"{self.replay.ledger}/{self.name}", detail)
 
-    def check(self):
+    def check(self, before):
+        """Hash of the manifest's text, for the next one; None where it is not to be relied on."""
+        replay = self.replay
+        self.read_manifest()
+        if self.first > replay.next_seq:
+            self.tell("SEGMENT_MISSING", f"no manifest speaks of records from {replay.next_seq} on")
+            replay.skip_to(self.first)
+            before = None
+        elif self.first < replay.next_seq:
+            self.tell("MANIFEST_INVALID", "another manifest already speaks of these records")
+            if self.manifest:
+                self.replay = Replay(replay.ledger, replay.origin, self.findings)
+                self.check_object()
+            return before
+        if self.manifest is None:
+            replay.skip_to(self.last + 1)
+            return None
+        self.follow(before)
+        vouched = self.manifest.range() if self.trusted else None
+        if self.check_object():
+            replay.join(vouched)
+        elif vouched:
+            replay.close_run()
+            replay.grow(vouched)
+            replay.next_seq = vouched.end
+        if self.trusted:
+            replay.next_seq = vouched.end
+            replay.link = Link(bytes.fromhex(self.manifest.last_digest))
+        if replay.next_seq != self.last + 1:
+            replay.skip_to(self.last + 1)
+        if self.checkpoint:
+            replay.compare_root(self.checkpoint)
+        return self.manifest.text_sha256 if self.trusted else None
+
+    def read_manifest(self):
         try:
-            if not stat.S_ISREG(os.lstat(self.path).st_mode):
+            if kind_of(self.folder, self.name) != "file":
+                raise ValueError("it is no regular file")
+            with open(os.path.join(self.folder, self.name), "rb") as file:
+                self.manifest = Manifest(file.read(MANIFEST_BYTES_MAX + 1))
+        except ValueError as error:
+            return self.tell("MANIFEST_INVALID", str(error))
+        manifest = self.manifest
+        self.trusted = True
+        try:
+            manifest.note.check(manifest.origin, self.trust, "MANIFEST_INVALID")
+        except Problem as problem:
+            self.distrust(problem.code, problem.detail)
+        if manifest.ledger != self.replay.ledger:
+            self.distrust("MANIFEST_INVALID", "it is of another ledger than its folder")
+        if (manifest.first_seq, manifest.last_seq) != (self.first, self.last):
+            self.distrust("MANIFEST_INVALID", "it speaks of another run than its name")
+        try:
+            self.checkpoint = open_checkpoint(manifest.checkpoint, manifest.origin, self.trust)
+        except Problem as problem:
+            self.tell(problem.code, problem.detail)
+
+    def distrust(self, code, detail):
+        self.tell(code, detail)
+        self.trusted = False
+
+    def follow(self, before):
+        """Holds the manifest against what came before it."""
+        replay, manifest = self.replay, self.manifest
+        if replay.origin is None and self.trusted:
+            replay.origin = manifest.origin
+        elif replay.origin not in (None, manifest.origin):
+            self.distrust("MANIFEST_INVALID", f"its origin is not {replay.origin}")
+        if before and self.trusted and manifest.previous != before:
+            self.tell("MANIFEST_INVALID", "it does not follow the manifest before it")
+        stated = replay.link.stated if replay.link.known else None
+        if stated and manifest.first_prev and manifest.first_prev != stated.hex():
+            self.tell("CHAIN_BROKEN", "it does not follow the digest before it")
+
+    def check_object(self):
+        """Whether there was a segment to look at."""
+        path = os.path.join(self.folder, self.manifest.object)
+        try:
+            if kind_of(self.folder, self.manifest.object) != "file":
                 raise FileNotFoundError
-            file = open(self.path, "rb")
         except FileNotFoundError:
-            self.tell("SEGMENT_MISSING", "the segment's file is not there")
-            self.replay.next_seq = self.manifest.last_seq + 1
-            self.replay.digest = bytes.fromhex(self.manifest.last_digest)
-            self.replay.whole = False
-            return
-        with file:
-            self.packed(file)
-            self.plain(file)
-        self.checkpoint()
+            self.tell("SEGMENT_MISSING", "its segment's file is not there")
+            return False
+        with open(path, "rb") as file:
+            wrong = self.packed(file) | self.plain(file)
+        if wrong:
+            self.tell("MANIFEST_INVALID", "manifest and segment differ in " + ", ".join(sorted(wrong)))
+        return True
 
     def packed(self, file):
         sha, size = hashlib.sha256(), 0
         while data := file.read(1 << 20):
             sha.update(data)
             size += len(data)
-        if (sha.hexdigest(), size) != (self.manifest.packed["sha256"], self.manifest.packed["size"]):
-            self.tell("MANIFEST_INVALID", "the packed bytes are not those of the manifest")
         file.seek(0)
+        stated = self.manifest.packed
+        return set() if (sha.hexdigest(), size) == (stated["sha256"], stated["size"]) else {"packed"}
 
     def plain(self, file):
-        sha, keys, count = hashlib.sha256(), set(), 0
-        tree = Subtrees(self.manifest.first_seq)
-        stream = Counted(Frames(file), self.manifest.plain["size"], sha.update)
+        """Replays the lines. Gives what differs from the manifest, where they could be read to the end."""
+        manifest, replay, sha = self.manifest, self.replay, hashlib.sha256()
+        manifest_seq = manifest.first_seq
+        replay.begin(manifest_seq, self.trust.keys(manifest.origin))
+        replay.next_seq, replay.link = manifest_seq, Link()
+        replay.link.stated = manifest.first_prev and bytes.fromhex(manifest.first_prev)
+        stream = Counted(Frames(file), min(manifest.plain["size"], PLAIN_BYTES_MAX), sha.update)
         try:
-            for line, whole in lines(stream):
-                if not whole:
-                    self.tell("NOT_CANONICAL", "a line without end or too long")
-                    break
-                count += 1
-                keys.add(self.replay.line(line))
-                tree.append(self.replay.digest or bytes(32))
-        except Unpackable as error:
+            for line in lines(stream):
+                replay.line(line)
+            if replay.next_seq <= self.last:
+                code = "TAIL_MISSING" if self.is_last else "SEQ_GAP"
+                self.tell(code, "the segment ends before the last record of its manifest")
+        except Unterminated as error:
+            self.tell("NOT_CANONICAL", "the last line has no line feed")
+            replay.line(error.line)
+        except LineTooLong:
+            self.tell("NOT_CANONICAL", "a line is too long")
+            return set()
+        except (TooLarge, Unpackable) as error:
             self.tell("MANIFEST_INVALID", str(error))
-        size = self.manifest.plain["size"] - stream.left
-        if (sha.hexdigest(), size) != (self.manifest.plain["sha256"], self.manifest.plain["size"]):
-            self.tell("MANIFEST_INVALID", "the plain bytes are not those of the manifest")
-        elif count != self.manifest.count or tree.hashes() != self.manifest.subtrees:
-            self.tell("MANIFEST_INVALID", "the lines are not those of the manifest")
-        elif sorted(keys - {None}) != self.manifest.keys:
-            self.tell("MANIFEST_INVALID", "the keys are not those of the manifest")
+            return set()
+        return self.compare(sha.hexdigest(), manifest.plain["size"] - stream.left)
 
-    def checkpoint(self):
-        try:
-            checkpoint = open_checkpoint(self.manifest.checkpoint, self.manifest.origin, self.trust)
-            if checkpoint.size != self.manifest.last_seq + 1:
-                raise Problem("CHECKPOINT_INVALID", "a checkpoint of another size")
-            if self.replay.whole and checkpoint.root != self.replay.tree.root():
-                raise Problem("ROOT_MISMATCH", "the checkpoint has another root")
-        except Problem as problem:
-            self.tell(problem.code, problem.detail)
+    def compare(self, sha256, size):
+        manifest, replay = self.manifest, self.replay
+        trusted = self.trust.keys(manifest.origin)
+        strangers = len([kid for kid in replay.stretch.keys if kid not in trusted])
+        last = replay.link.stated if replay.link.known else None
+        same = {
+            "plain": (sha256, size) == (manifest.plain["sha256"], manifest.plain["size"]),
+            "count": replay.stretch.lines == manifest.count,
+            "last_digest": last is not None and last.hex() == manifest.last_digest,
+            "keys": strangers <= STRANGERS_MAX and sorted(replay.stretch.keys) == manifest.keys,
+        }
+        return {name for name, good in same.items() if not good}
