@@ -175,7 +175,8 @@ fn recover_and_check(
 
 #[test]
 fn every_commit_may_fail_whether_it_was_persisted_or_not() {
-    let faults: [(&str, fn() -> CommitFault); 4] = [
+    type Make = fn() -> CommitFault;
+    let faults: [(&str, Make); 4] = [
         ("persisted", CommitFault::persisted),
         ("not persisted", CommitFault::not_persisted),
         ("disk full", CommitFault::full),

@@ -15,7 +15,7 @@ use crate::error::ReadError;
 use crate::rows::block::{self, Block, BlockRecord};
 use crate::rows::{LedgerNumber, id, index};
 use crate::server_id::ServerId;
-use crate::store::{Read, Scan, Space};
+use crate::store::{Read, Row, Scan, Space};
 
 /// A block in memory, and where its records begin.
 pub(crate) struct LoadedBlock {
@@ -305,7 +305,7 @@ pub(crate) fn accepted_before(record: &StoredRecord) -> Result<Accepted, ReadErr
 pub(crate) fn last_row(
     store: &dyn Read,
     space: Space,
-) -> Result<Option<(Vec<u8>, Vec<u8>)>, ReadError> {
+) -> Result<Option<Row>, ReadError> {
     let scan = Scan { from: Bound::Unbounded, to: Bound::Unbounded, ..Scan::all(space) };
     Ok(store.first(&scan.backward())?)
 }

@@ -131,7 +131,8 @@ impl Signing {
                 // their dropped answers.
                 let _ = self.next_stage.send(commit);
             }
-            Err((batch, error)) => {
+            Err(failed) => {
+                let (batch, error) = *failed;
                 self.fail(batch.serial, batch.epoch, batch.waiting, &AppendError::Read(error));
             }
         }
