@@ -99,8 +99,9 @@ pub struct Limits {
 /// Section `archive`.
 #[derive(Debug, Clone)]
 pub struct Archive {
-    /// Folders in which vaults may be written on a client's request.
-    pub dirs: Vec<PathBuf>,
+    /// Folders in which vaults may be written on a client's request. `None` takes any folder while the
+    /// server listens on loopback only, and none otherwise.
+    pub dirs_allowed: Option<Vec<PathBuf>>,
     /// The vault of the schedule; `None` archives on request only.
     pub vault: Option<PathBuf>,
     /// Time between two runs of the schedule; `None` archives on request only.
@@ -116,6 +117,18 @@ pub struct Log {
     pub json: bool,
 }
 
+impl Archive {
+    /// These settings with the folders settled for a server that listens on `address`.
+    #[must_use]
+    pub fn settled(&self, address: SocketAddr) -> Self {
+        let mut settled = self.clone();
+        if settled.dirs_allowed.is_none() && !address.ip().is_loopback() {
+            settled.dirs_allowed = Some(Vec::new());
+        }
+        settled
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -127,7 +140,7 @@ impl Default for Config {
             data_dir: PathBuf::from("indelible-data"),
             server_name: None,
             limits: Limits::default(),
-            archive: Archive { dirs: Vec::new(), vault: None, schedule: None },
+            archive: Archive { dirs_allowed: None, vault: None, schedule: None },
             log: Log { level: "info".into(), json: false },
         }
     }
@@ -439,9 +452,11 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "archive.dirs",
-        doc: "Folders in which an archive request may write its vault; empty refuses such requests.",
+        doc: "Folders in which an archive request may write its vault. Empty: any while listening on loopback only, else none.",
         default: "[]",
-        set: |config, value| paths(value).map(|v| config.archive.dirs = v),
+        set: |config, value| {
+            paths(value).map(|v| config.archive.dirs_allowed = (!v.is_empty()).then_some(v))
+        },
     },
     Key {
         path: "archive.vault",

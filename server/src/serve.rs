@@ -13,14 +13,15 @@ use indelible_ledger::folder::FolderError;
 use indelible_ledger::signer::KeyFileError;
 use indelible_ledger::{Engine, EngineConfig, OpenError};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::auth::{TokenError, Tokens};
 use crate::config::{Config, ConfigError};
-use crate::http::Api;
 use crate::http::app::App;
+use crate::http::{Api, archive};
 use crate::listen::{self, Counters, stopped};
 use crate::telemetry::{self, TelemetryError};
 
@@ -103,9 +104,11 @@ pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
         .build()
         .map_err(ServeError::Runtime)?;
     runtime.block_on(async {
+        // Before anybody can see that it runs: who does may stop it at once, and in order.
+        let mut stop = StopSignals::new().map_err(ServeError::Runtime)?;
         let running = start(config).await?;
         print!("{}", running.greeting());
-        let signal = stop_signal().await.map_err(ServeError::Runtime)?;
+        let signal = stop.next().await;
         tracing::info!(signal, "stopping: no new requests, what was taken is finished");
         running.stop().await;
         tracing::info!("stopped");
@@ -113,14 +116,26 @@ pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
     })
 }
 
-async fn stop_signal() -> std::io::Result<&'static str> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    })
+/// The signals that end the server in order.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }
 
 /// A server that is running in this process.
@@ -132,6 +147,7 @@ pub struct Running {
     app: Arc<App>,
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
+    archiving: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -171,6 +187,9 @@ impl Running {
         if let Err(error) = (&mut self.listening).await {
             tracing::error!(%error, "the listener did not come to its end");
         }
+        if let Some(archiving) = &mut self.archiving {
+            let _ = archiving.await;
+        }
         self.app.engine.clone().close().await;
     }
 }
@@ -207,6 +226,8 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
         connections: Arc::clone(&connections),
         metrics: Default::default(),
         metrics_public: config.listen.metrics_public,
+        archive: config.archive.settled(address),
+        archives: Arc::new(Semaphore::new(1)),
         stop: stopping.clone(),
         spool_dir: Arc::from(config.data_dir.as_path()),
         reads: Arc::new(Semaphore::new(limits.reads_max)),
@@ -214,6 +235,9 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
         streams: Arc::new(Semaphore::new(limits.streams_max)),
     });
     tokio::spawn(refresh_tokens(Arc::clone(&app), stopping.clone()));
+    let schedule = config.archive.vault.clone().zip(config.archive.schedule);
+    let archiving = schedule
+        .map(|(vault, every)| tokio::spawn(archive::on_schedule(Arc::clone(&app), vault, every)));
     let api = Api::new(Arc::clone(&app));
     let listening = tokio::spawn(listen::run(listener, limits, api, connections, stopping));
     tracing::info!(%address, data = %config.data_dir.display(), "listening");
@@ -225,6 +249,7 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
         app,
         stop,
         listening,
+        archiving,
     })
 }
 

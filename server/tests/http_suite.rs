@@ -3,6 +3,8 @@
 
 #[path = "http_suite/appending.rs"]
 mod appending;
+#[path = "http_suite/archiving.rs"]
+mod archiving;
 #[path = "http_suite/connections.rs"]
 mod connections;
 #[path = "http_suite/description.rs"]

@@ -64,7 +64,8 @@ fn the_environment_overrides_the_file() {
         })
         .unwrap();
     assert_eq!(config.listen.address.port(), 2);
-    assert_eq!(config.archive.dirs, [PathBuf::from("/a"), PathBuf::from("/b")]);
+    let dirs = [PathBuf::from("/a"), PathBuf::from("/b")];
+    assert_eq!(config.archive.dirs_allowed.as_deref(), Some(&dirs[..]));
     assert_eq!(config.limits.headers_max, 99);
     assert!(config.listen.metrics_public);
 }

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::errors::{Code, Problem};
 use super::metrics::HttpMetrics;
 use crate::auth::{Caller, Scope, Tokens};
-use crate::config::Limits;
+use crate::config::{Archive, Limits};
 use crate::listen::Counters;
 
 /// The server behind the handlers.
@@ -30,6 +30,10 @@ pub struct App {
     pub metrics: HttpMetrics,
     /// Whether `/metrics` answers without a token.
     pub metrics_public: bool,
+    /// Where archives may be written on request; settled by the address that is listened on.
+    pub archive: Archive,
+    /// Archive runs: one at a time, as each reads a disk from end to end.
+    pub archives: Arc<Semaphore>,
     /// Becomes true when the server is to stop.
     pub stop: watch::Receiver<bool>,
     /// Where results that clients do not take are set aside.

@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use indelible_archiver::ArchiveError;
 use indelible_core::json::{JsonError, JsonErrorCode, push_string, push_u64};
 use indelible_core::limits::EVENT_BYTES_MAX;
 use indelible_core::name::NameError;
@@ -86,6 +87,7 @@ codes! {
     IdConflict = "id_conflict", 409, "The id already names another event.";
     AheadOfLedger = "ahead_of_ledger", 409, "The client has seen more of this ledger than the server has.";
     LedgerFull = "ledger_full", 409, "The ledger's last sequence number is used.";
+    VaultForeign = "vault_foreign", 409, "The vault holds what does not belong to this ledger.";
     KeyMismatch = "key_mismatch", 409, "The ledger is signed with another key than the server has.";
     BodyTooLarge = "body_too_large", 413, "The body is larger than the server takes.";
     EventTooLarge = "event_too_large", 413, "An event is larger than a record can hold.";
@@ -95,6 +97,7 @@ codes! {
     Busy = "busy", 429, "Too many events are waiting; try again later.";
     Internal = "internal", 500, "The server made a mistake; it is in its log.";
     ReadFailed = "read_failed", 500, "The store could not be read, or contradicts itself.";
+    VaultFailed = "vault_failed", 500, "The vault could not be written or read.";
     TooBusy = "too_many_requests_open", 503, "Too many long requests of this kind are open.";
     TooManyConnections = "too_many_connections", 503, "The server has as many connections as it takes.";
     ShuttingDown = "shutting_down", 503, "The server is shutting down.";
@@ -378,6 +381,26 @@ impl From<ReadError> for Problem {
                 // What exactly is damaged is for the operator, not for a client.
                 tracing::error!(%detail, "read failed");
                 Self::new(Code::ReadFailed, "the store could not be read; see the server's log")
+            }
+        }
+    }
+}
+
+impl From<ArchiveError> for Problem {
+    fn from(error: ArchiveError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ArchiveError::Engine(error) => Self::from(error),
+            ArchiveError::Record(error) => Self::from(error),
+            ArchiveError::Foreign { .. } => Self::new(Code::VaultForeign, detail),
+            ArchiveError::Stopped => Self::new(Code::ShuttingDown, detail),
+            ArchiveError::Vault(_) => {
+                tracing::error!(%detail, "the vault failed");
+                Self::new(Code::VaultFailed, detail)
+            }
+            _ => {
+                tracing::error!(%detail, "archiving failed");
+                Self::new(Code::Internal, "archiving failed; see the server's log")
             }
         }
     }

@@ -1,6 +1,7 @@
 #![doc = include_str!("wire.md")]
 
 pub mod app;
+pub(crate) mod archive;
 mod body;
 mod docs;
 mod envelope;

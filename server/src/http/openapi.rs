@@ -201,6 +201,12 @@ fn schemas() -> Value {
             json!({ "from": integer, "from_root": base64, "proof": hashes, "to": integer, "to_root": base64 }),
             &["from", "from_root", "proof", "to", "to_root"],
         ),
+        "ArchiveRequest": object(json!({ "to": text, "whole": { "type": "boolean" } }), &["to"]),
+        "ArchiveSummary": object(
+            json!({ "archived": integer, "ledger": text, "packed_bytes": integer, "plain_bytes": integer,
+                    "records": integer, "segments": integer, "size": integer }),
+            &["archived", "ledger", "packed_bytes", "plain_bytes", "records", "segments", "size"],
+        ),
         "ExportLine": { "type": "object" },
         "Compressed": { "type": "string", "format": "binary" },
         "Status": object(json!({ "status": { "const": "ok" } }), &["status"]),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::routing::{MethodRouter, get, post};
 
 use super::app::App;
-use super::{docs, export, health, ingest, ledgers, metrics, openapi, proofs, reads, sse};
+use super::{archive, docs, export, health, ingest, ledgers, metrics, openapi, proofs, reads, sse};
 use crate::auth::Scope;
 
 /// One method on one path.
@@ -307,6 +307,26 @@ pub const OPERATIONS: &[Operation] = &[
         ],
         problems: &["ledger_not_found", "query_invalid", "too_many_requests_open"],
         route: || get(export::export),
+    },
+    Operation {
+        id: "archiveLedger",
+        method: "post",
+        path: "/v1/ledgers/{ledger}/archive",
+        scope: Some(Scope::Admin),
+        summary: "Ship what is new into a vault",
+        description: "Into a folder of the server's machine that the configuration allows (`archive.dirs`). Interrupted, the next run continues; run twice, it changes nothing. The answer comes when the vault is up to date.",
+        params: &[],
+        takes: &[(JSON, "ArchiveRequest")],
+        answers: &[(200, JSON, "ArchiveSummary", "What this run did.")],
+        problems: &[
+            "ledger_not_found",
+            "request_invalid",
+            "archive_forbidden",
+            "vault_foreign",
+            "vault_failed",
+            "too_many_requests_open",
+        ],
+        route: || post(archive::archive),
     },
     Operation {
         id: "alive",

@@ -2,6 +2,7 @@
 //!
 //! One clock look per read or write and one timer per connection, however many requests it carries.
 
+use std::future::Future as _;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 
 use super::Counters;
 use crate::config::Limits;
@@ -33,6 +35,8 @@ pub(super) struct Activity {
 }
 
 const NEVER: u64 = u64::MAX;
+/// Time that is given to a client that still sends when we have closed our side.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// What to do with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,11 +137,13 @@ impl Drop for InFlight {
 pub(super) struct Noted {
     stream: TcpStream,
     activity: Arc<Activity>,
+    /// How long what the client still sends is taken, once we have said our last.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl Noted {
     pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
-        Self { stream, activity }
+        Self { stream, activity, lingering: None }
     }
 
     fn note_write(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -191,8 +197,24 @@ impl AsyncWrite for Noted {
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
+    /// Ends our side, then takes what the client still sends for a moment. Closing with bytes unread
+    /// resets the connection, and a client that is told 413 in the middle of its body would see a broken
+    /// pipe instead of the answer.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let this = &mut *self;
+        if this.lingering.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+        }
+        let until = this.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        let mut discarded = [0u8; 16 << 10];
+        while until.as_mut().poll(context).is_pending() {
+            let mut buffer = ReadBuf::new(&mut discarded);
+            ready!(Pin::new(&mut this.stream).poll_read(context, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

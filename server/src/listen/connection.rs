@@ -102,7 +102,8 @@ impl<H: Handle> Connection<H> {
         builder
             .timer(TokioTimer::new())
             .header_read_timeout(None)
-            .half_close(true)
+            // A client that closes is gone: streams end at once, not at their next write.
+            .half_close(false)
             .max_header_size(self.limits.header_bytes_max)
             .max_buf_size(READ_BUFFER_MAX.max(self.limits.header_bytes_max));
         // Hyper keeps up to this many on the stack and allocates for any other number.

@@ -98,9 +98,10 @@ fn any_git_history_becomes_events_that_are_archived_and_verified() {
     assert!(second.out.contains("1 appended, 3 duplicate, 0 refused"), "{second:?}");
 
     server.good("checkpoint history --out head");
-    server.stop();
-    let archived = server.good("archive history --to vault --data indelible-data");
+    let archived = server.good("archive history --to vault");
     assert!(archived.starts_with("history: 5 records in 1 segment shipped"), "{archived}");
+    // The same without the server, on its folder: the vault is up to date already.
+    server.stop();
     let again = server.good("archive history --to vault --data indelible-data");
     assert!(again.contains("nothing new"), "{again}");
     let mut verify = Command::new(verify_program());

@@ -37,7 +37,6 @@ impl Server {
     pub(crate) fn start_again(&mut self) {
         let mut child = program(self.home.path())
             .args(["serve", "--data", "indelible-data", "--listen", &self.address.to_string()])
-            .env("INDELIBLE_ARCHIVE_DIRS", self.home.path().join("vault"))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

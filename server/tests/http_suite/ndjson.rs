@@ -7,7 +7,8 @@ use futures_util::StreamExt as _;
 use indelible_core::key::VKey;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::support::{NDJSON, Server, checkpoint_size, lines, read_to_end};
@@ -139,25 +140,32 @@ async fn a_client_that_sends_a_million_events_before_it_reads_gets_every_result(
     assert!(!left.into_iter().any(|f| f.unwrap().file_name().to_string_lossy().contains("spool")));
 }
 
-/// Counts the lines of a chunked answer that begin with a brace, and keeps the last one.
-async fn count_results(stream: &mut tokio::net::TcpStream) -> (u64, String) {
-    let mut buffer = vec![0u8; 1 << 20];
-    let (mut count, mut tail) = (0, Vec::new());
-    loop {
-        let read = stream.read(&mut buffer).await.unwrap();
-        if read == 0 {
-            break;
-        }
-        // Each line, and nothing else in the answer, ends with this.
-        tail.extend_from_slice(&buffer[..read]);
-        let keep = tail.len().saturating_sub(4096);
-        count += tail[..keep].windows(2).filter(|pair| pair == b"}\n").count() as u64;
-        tail.drain(..keep);
+/// Counts the lines of a chunked answer, and keeps the last one.
+async fn count_results(stream: &mut TcpStream) -> (u64, String) {
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    while line != "\r\n" {
+        line.clear();
+        stream.read_line(&mut line).await.unwrap();
     }
-    count += tail.windows(2).filter(|pair| pair == b"}\n").count() as u64;
-    let text = String::from_utf8_lossy(&tail).into_owned();
-    let last = text.lines().rfind(|line| line.starts_with("{\"checkpoint\"")).unwrap().to_owned();
-    (count, last)
+    let (mut count, mut last) = (0, Vec::new());
+    loop {
+        line.clear();
+        stream.read_line(&mut line).await.unwrap();
+        let size = usize::from_str_radix(line.trim(), 16).unwrap();
+        let mut chunk = vec![0u8; size + 2];
+        stream.read_exact(&mut chunk).await.unwrap();
+        if size == 0 {
+            return (count, String::from_utf8(last).unwrap());
+        }
+        for piece in chunk[..size].split_inclusive(|byte| *byte == b'\n') {
+            if last.ends_with(b"\n") {
+                last.clear();
+            }
+            last.extend_from_slice(piece);
+            count += u64::from(piece.ends_with(b"\n"));
+        }
+    }
 }
 
 fn resident_bytes() -> u64 {

@@ -20,6 +20,7 @@ const TABLE: &[(&str, &str, Scope)] = &[
     ("GET", "/v1/ledgers/demo/proofs/inclusion?seq=0", Scope::Read),
     ("GET", "/v1/ledgers/demo/proofs/consistency?from=1", Scope::Read),
     ("GET", "/v1/ledgers/demo/export", Scope::Read),
+    ("POST", "/v1/ledgers/demo/archive", Scope::Admin),
     ("GET", "/metrics", Scope::Read),
 ];
 

@@ -1,0 +1,191 @@
+//! `POST /v1/ledgers/{ledger}/archive`: ships what is new into a vault, and the schedule that does the
+//! same without being asked.
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::extract::{Path as UrlPath, Request, State};
+use axum::response::Response;
+use hyper::StatusCode;
+use indelible_archiver::{ArchiveError, Archiver, DirectoryVault, Progress, Seal, Summary};
+use indelible_core::json::{Limits, Value, push_string, push_u64};
+use indelible_core::name::LedgerName;
+use indelible_core::time::Timestamp;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::app::App;
+use super::body;
+use super::errors::{Code, Problem};
+use super::ingest::json;
+use crate::auth::Scope;
+use crate::config::Archive;
+use crate::listen::stopped;
+
+/// Ledgers that the schedule asks for at once.
+const PAGE_LEDGERS: usize = 256;
+
+/// Ends a run when the server stops; the next run continues.
+struct UntilStop(watch::Receiver<bool>);
+
+impl Progress for UntilStop {
+    fn begin(&self, ledger: &LedgerName, records: u64) {
+        tracing::debug!(%ledger, records, "archiving");
+    }
+
+    fn at(&self, _records: u64) {}
+
+    fn should_stop(&self) -> bool {
+        *self.0.borrow()
+    }
+}
+
+/// Archives on request.
+pub(super) async fn archive(
+    State(app): State<Arc<App>>,
+    UrlPath(name): UrlPath<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let ledger = app.ledger(&request, Scope::Admin, &name)?;
+    body::only_json(request.headers())?;
+    let body = body::read_all(request.into_body(), &app.limits).await?;
+    let (to, whole) = wanted(&body)?;
+    app.engine.ledger(&ledger)?;
+    let to = allowed(&app.archive, &to)?;
+    let _permit = app.long(&app.archives, "archive runs")?;
+    let seal = if whole { Seal::Whole } else { Seal::Now };
+    let summary = run(&app, ledger, to, seal).await?;
+    Ok(json(StatusCode::OK, render(&summary)))
+}
+
+fn wanted(body: &[u8]) -> Result<(PathBuf, bool), Problem> {
+    let invalid = |detail: &'static str| Problem::new(Code::RequestInvalid, detail);
+    let value = Value::parse(body, Limits::EVENT)?;
+    let members = value.as_object().ok_or_else(|| invalid("the body must be an object"))?;
+    let (mut to, mut whole) = (None, false);
+    for (member, value) in members {
+        match member.as_str() {
+            "to" => to = value.as_str().map(PathBuf::from),
+            "whole" => {
+                whole = value.as_bool().ok_or_else(|| invalid("`whole` is true or false"))?;
+            }
+            _ => return Err(invalid("the members are `to` and, if wanted, `whole`")),
+        }
+    }
+    let to = to.filter(|to| to.is_absolute());
+    Ok((to.ok_or_else(|| invalid("`to` must be the absolute path of a folder"))?, whole))
+}
+
+/// Checks that a client may have a vault written at `to`.
+///
+/// Where no folders are configured, a server that only its own machine can reach takes any: who has its
+/// admin token could write there anyway. Links are followed before the comparison.
+fn allowed(config: &Archive, to: &Path) -> Result<PathBuf, Problem> {
+    let forbidden = |why: &str| {
+        let detail = format!("{}: {why}; see archive.dirs in the configuration", to.display());
+        Problem::new(Code::ArchiveForbidden, detail)
+    };
+    if to.components().any(|part| matches!(part, Component::ParentDir)) {
+        return Err(forbidden("a path with `..` is not taken"));
+    }
+    let Some(dirs) = config.dirs_allowed.as_ref() else { return Ok(to.to_owned()) };
+    let there = to.ancestors().find_map(|part| std::fs::canonicalize(part).ok());
+    let there = there.ok_or_else(|| forbidden("no part of the path is there"))?;
+    let within = dirs.iter().filter_map(|dir| std::fs::canonicalize(dir).ok());
+    if within.into_iter().any(|dir| there.starts_with(dir)) {
+        Ok(to.to_owned())
+    } else {
+        Err(forbidden("the configuration does not allow vaults here"))
+    }
+}
+
+/// One run, on a thread that may block.
+async fn run(
+    app: &Arc<App>,
+    ledger: LedgerName,
+    to: PathBuf,
+    seal: Seal,
+) -> Result<Summary, ArchiveError> {
+    let archiver = Archiver::new(app.engine.clone(), app.spool_dir.to_path_buf());
+    let progress = UntilStop(app.stop.clone());
+    let runtime = Handle::current();
+    let done = tokio::task::spawn_blocking(move || {
+        let vault = DirectoryVault::open(&to)?;
+        runtime.block_on(archiver.archive(&ledger, &vault, seal, &progress))
+    });
+    // A run that panicked has written nothing that counts, and the next one continues.
+    done.await.unwrap_or(Err(ArchiveError::Stopped))
+}
+
+fn render(summary: &Summary) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    out.extend_from_slice(b"{\"archived\":");
+    push_u64(&mut out, summary.archived);
+    out.extend_from_slice(b",\"ledger\":");
+    push_string(&mut out, &summary.ledger);
+    for (name, number) in [
+        ("packed_bytes", summary.packed_bytes),
+        ("plain_bytes", summary.plain_bytes),
+        ("records", summary.records),
+        ("segments", summary.segments),
+        ("size", summary.size),
+    ] {
+        out.extend_from_slice(b",\"");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
+        push_u64(&mut out, number);
+    }
+    out.push(b'}');
+    out
+}
+
+/// Archives every ledger again and again until the server stops: whole segments at once, and a smaller
+/// one when its first record has waited for as long as the schedule's interval.
+pub(crate) async fn on_schedule(app: Arc<App>, vault: PathBuf, every: Duration) {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut stop = app.stop.clone();
+    loop {
+        tokio::select! {
+            () = stopped(&mut stop) => return,
+            _ = ticks.tick() => {}
+        }
+        let mut after: Option<LedgerName> = None;
+        loop {
+            let from = after.clone();
+            let page =
+                app.read(move |engine| Ok(engine.ledgers(from.as_ref(), PAGE_LEDGERS)?)).await;
+            let ledgers = page.unwrap_or_default();
+            after = ledgers.last().map(|last| last.name.clone());
+            for ledger in &ledgers {
+                if *stop.borrow() {
+                    return;
+                }
+                scheduled(&app, &ledger.name, &vault, every).await;
+            }
+            if ledgers.len() < PAGE_LEDGERS {
+                break;
+            }
+        }
+    }
+}
+
+async fn scheduled(app: &Arc<App>, ledger: &LedgerName, vault: &Path, every: Duration) {
+    let Ok(_permit) = app.archives.acquire().await else { return };
+    let Some(now) = now() else { return };
+    let seal = Seal::OlderThan(every, now);
+    match run(app, ledger.clone(), vault.to_owned(), seal).await {
+        Ok(summary) if summary.segments > 0 => {
+            tracing::info!(%ledger, segments = summary.segments, records = summary.records, "archived");
+        }
+        Ok(_) | Err(ArchiveError::Stopped) => {}
+        Err(error) => tracing::error!(%ledger, %error, "archiving failed; the next run continues"),
+    }
+}
+
+fn now() -> Option<Timestamp> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Timestamp::from_micros(u64::try_from(since.as_micros()).ok()?).ok()
+}

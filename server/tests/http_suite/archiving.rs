@@ -1,0 +1,74 @@
+//! `POST .../archive` and the schedule.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{Server, assert_problem};
+
+fn files(dir: &std::path::Path) -> usize {
+    std::fs::read_dir(dir).map_or(0, |all| {
+        all.flatten().filter(|f| !f.file_name().to_string_lossy().starts_with('.')).count()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_is_written_on_request_and_a_second_run_changes_nothing() {
+    let server = Server::with_ledger().await;
+    server.append_lines("{\"event\":{}}\n".repeat(500)).await;
+    let vault = server.dir.path().join("vault");
+    let ask = || server.post("/v1/ledgers/demo/archive", json!({ "to": vault }));
+    let first = ask().await;
+    assert_eq!(first.status().as_u16(), 200);
+    let first: serde_json::Value = first.json().await.unwrap();
+    assert_eq!((&first["records"], &first["segments"]), (&json!(501), &json!(1)));
+    assert_eq!(files(&vault.join("demo")), 2);
+    let second: serde_json::Value = ask().await.json().await.unwrap();
+    assert_eq!(second["segments"], 0);
+    assert_eq!(files(&vault.join("demo")), 2);
+    let told = server.get_json("/v1/ledgers/demo/events/501").await;
+    assert_eq!(told["system"]["kind"], "segment_archived");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_outside_of_the_folders_of_the_configuration_is_refused() {
+    let allowed = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(other.path(), allowed.path().join("link")).unwrap();
+    let dirs = vec![allowed.path().to_owned()];
+    let server = Server::start_with(|config| config.archive.dirs_allowed = Some(dirs)).await;
+    server.create("demo").await;
+    let base = allowed.path().display();
+    let ask = |to: String| server.post("/v1/ledgers/demo/archive", json!({ "to": to }));
+    assert_eq!(ask(format!("{base}/a/b")).await.status().as_u16(), 200);
+    let outside = other.path().join("x").display().to_string();
+    for to in [outside, format!("{base}/../x"), format!("{base}/link/x"), "/".into()] {
+        assert_problem(ask(to).await, 403, "archive_forbidden").await;
+    }
+    assert_problem(ask("relative".into()).await, 400, "request_invalid").await;
+    let unknown =
+        server.post("/v1/ledgers/none/archive", json!({ "to": format!("{base}/c") })).await;
+    assert_problem(unknown, 404, "ledger_not_found").await;
+    assert_eq!(std::fs::read_dir(other.path()).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schedule_archives_every_ledger_without_being_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = dir.path().join("vault");
+    let server = Server::start_with(|config| {
+        config.archive.vault = Some(vault.clone());
+        config.archive.schedule = Some(Duration::from_millis(300));
+    })
+    .await;
+    server.create("a").await;
+    server.create("b").await;
+    for _ in 0..100 {
+        if files(&vault.join("a")) >= 2 && files(&vault.join("b")) >= 2 {
+            server.running.stop().await;
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("nothing was archived");
+}
