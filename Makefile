@@ -18,7 +18,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 run: build ## Build and start the server (DATA=folder, LISTEN=address, ARGS=more options)
-	@INDELIBLE_ARCHIVE_DIRS="$${INDELIBLE_ARCHIVE_DIRS-$(CURDIR)/vault}" exec bin/indelible serve --data "$(DATA)" $(if $(LISTEN),--listen "$(LISTEN)") $(ARGS)
+	@exec bin/indelible serve --data "$(DATA)" $(if $(LISTEN),--listen "$(LISTEN)") $(ARGS)
 
 build: ## Build both programs and link them into bin/
 	@scripts/system-deps

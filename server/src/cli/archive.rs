@@ -8,7 +8,7 @@ use indelible_archiver::{Archiver, DirectoryVault, Seal, Silent, Summary};
 use indelible_core::code::EXIT_GOOD;
 use indelible_core::key::VKey;
 use indelible_core::name::{LedgerName, ServerName};
-use indelible_ledger::{Engine, EngineConfig, LocalEd25519, Signer};
+use indelible_ledger::{Engine, EngineConfig, LocalEd25519};
 use serde_json::{Value, json};
 
 use super::connect::ConnectArgs;
@@ -18,8 +18,8 @@ use crate::serve::{PUBLIC_KEY_FILE, SIGNING_KEY_FILE};
 
 /// Ship a ledger into a vault: compressed segments with signed, chained manifests
 ///
-/// Through the running server, which writes into folders that archive.dirs of its configuration allows;
-/// or with --data directly from a data folder on which no server is running. Interrupted anywhere, the
+/// Through the running server, into a folder of its machine that archive.dirs of its configuration
+/// allows; or with --data directly from a data folder on which no server is running. Interrupted anywhere, the
 /// next run continues; run twice, it changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -52,7 +52,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
             let path = format!("/v1/ledgers/{}/archive", percent_encode(&args.ledger));
             let request = json!({ "to": to, "whole": args.whole });
             let (summary, _): (Value, bool) =
-                args.connect.client()?.post_json(&path, &request).await?;
+                args.connect.client()?.post_json_patiently(&path, &request).await?;
             summary
         }
     };
@@ -85,12 +85,11 @@ async fn offline(args: &Args, data: &Path, to: &Path) -> anyhow::Result<Value> {
         .with_context(|| format!("{} is no data folder of a server", data.display()))?;
     let vkey = VKey::parse_file(&vkey).with_context(|| vkey_path.display().to_string())?;
     let signer = Arc::new(LocalEd25519::load(&data.join(SIGNING_KEY_FILE))?);
-    let key = signer.key();
     let config = EngineConfig::new(data, ServerName::new(vkey.name())?);
     let engine = Engine::open(config, signer)?;
     let vault = DirectoryVault::open(to)?;
     let seal = if args.whole { Seal::Whole } else { Seal::Now };
-    let archiver = Archiver::new(engine.clone(), key, data.to_owned());
+    let archiver = Archiver::new(engine.clone(), data.to_owned());
     let summary = archiver.archive(&args.ledger, &vault, seal, &Silent).await;
     engine.close().await;
     Ok(describe(&summary?))

@@ -159,7 +159,26 @@ impl Client {
         path: &str,
         document: &serde_json::Value,
     ) -> Result<(T, bool), ClientError> {
-        let response = self.send(self.request(Method::POST, path).json(document)).await?;
+        self.read_posted(self.request(Method::POST, path).json(document)).await
+    }
+
+    /// The same for work that may take the server longer than any silence that is normal.
+    ///
+    /// # Errors
+    /// As [`Client::get_json`].
+    pub async fn post_json_patiently<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        document: &serde_json::Value,
+    ) -> Result<(T, bool), ClientError> {
+        self.read_posted(self.streaming_request(Method::POST, path).json(document)).await
+    }
+
+    async fn read_posted<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<(T, bool), ClientError> {
+        let response = self.send(request).await?;
         let created = response.status() == reqwest::StatusCode::CREATED;
         let body = self.body(response).await?;
         Ok((self.parse(&body)?, created))

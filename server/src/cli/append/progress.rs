@@ -32,7 +32,7 @@ impl Progress {
     pub(super) fn answered(&self, bytes: u64, events: u64) {
         self.bar.inc(bytes);
         // Making the text costs more than counting: once in a while is enough for eyes.
-        if events % 512 == 0 {
+        if events.is_multiple_of(512) {
             self.bar.set_message(super::output::counted(events, "event"));
         }
     }
