@@ -14,7 +14,6 @@ use indelible_ledger::signer::KeyFileError;
 use indelible_ledger::{Engine, EngineConfig, OpenError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -105,8 +104,6 @@ pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
         .build()
         .map_err(ServeError::Runtime)?;
     runtime.block_on(async {
-        // Before anybody can see that it runs: who does may stop it at once, and in order.
-        let mut stop = StopSignals::new().map_err(ServeError::Runtime)?;
         // Before anybody can see that it runs: who does may stop it at once, and in order.
         let mut stop = StopSignals::new().map_err(ServeError::Runtime)?;
         let running = start(config).await?;
