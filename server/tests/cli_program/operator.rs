@@ -49,6 +49,19 @@ fn a_generated_key_is_private_and_never_written_over() {
 }
 
 #[test]
+fn a_server_takes_up_the_folder_that_was_made_with_a_key() {
+    let mut server = Server::start();
+    server.kill();
+    std::fs::remove_dir_all(server.path("indelible-data")).expect("the folder is removed");
+    let vkey = server.good("key generate --data indelible-data --name ledger.example.com");
+    assert_eq!(server.run("key generate --data indelible-data --name other.example").code, 2);
+    server.start_again();
+    server.good("ledger create audit");
+    assert!(server.good("checkpoint audit").starts_with("ledger.example.com/audit\n1\n"));
+    assert_eq!(server.read("indelible-data/public.vkey"), vkey);
+}
+
+#[test]
 fn a_token_allows_what_it_says_and_nothing_after_it_is_revoked() {
     let server = Server::start();
     server.good("ledger create payments");

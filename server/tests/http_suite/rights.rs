@@ -29,8 +29,12 @@ async fn ask(server: &Server, method: &str, path: &str, token: Option<&str>) -> 
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
-    let body =
-        if path.ends_with("/events") { json!({ "event": {} }) } else { json!({ "name": "demo" }) };
+    let vault = server.dir.path().join("vault");
+    let body = match path.rsplit('/').next() {
+        Some("events") => json!({ "event": {} }),
+        Some("archive") => json!({ "to": vault }),
+        _ => json!({ "name": "demo" }),
+    };
     if method == "POST" {
         request.json(&body).send().await.unwrap()
     } else {
