@@ -38,7 +38,7 @@ pub fn event(random: &mut Random, bytes: usize) -> String {
         random.draw() % 256,
         random.draw() % 256,
         random.draw() % 100_000,
-        random.draw() % 8 != 0,
+        !random.draw().is_multiple_of(8),
         random.draw(),
         random.draw(),
         random.draw(),

@@ -114,16 +114,44 @@ fn start(
     let committing = Committing::new(Arc::clone(shared), opener);
     let for_head = Arc::clone(shared);
     Ok(vec![
-        spawn("indelible-head", move || head_keeper::keep(&for_head, &folder, &stop))?,
-        spawn("indelible-commit", move || {
+        spawn(shared, "indelible-head", move || head_keeper::keep(&for_head, &folder, &stop))?,
+        spawn(shared, "indelible-commit", move || {
             committing.run(&commits);
             drop(keep_going);
         })?,
-        spawn("indelible-sign", move || signing.run(batches))?,
-        spawn("indelible-seq", move || sequencer.run())?,
+        spawn(shared, "indelible-sign", move || signing.run(batches))?,
+        spawn(shared, "indelible-seq", move || sequencer.run())?,
     ])
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
-    std::thread::Builder::new().name(name.into()).spawn(run).map_err(OpenError::Thread)
+fn spawn(
+    shared: &Arc<Shared>,
+    name: &'static str,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, OpenError> {
+    let watch = Watch { shared: Arc::clone(shared), name };
+    let watched = move || {
+        let _watch = watch;
+        run();
+    };
+    std::thread::Builder::new().name(name.into()).spawn(watched).map_err(OpenError::Thread)
+}
+
+/// Notices when a thread of the engine panics. Without it the engine would look healthy, and whatever
+/// waits in the queue would wait for ever. With it everybody hears of it and nothing more is taken; what
+/// is durable is read by the next start.
+struct Watch {
+    shared: Arc<Shared>,
+    name: &'static str,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let reason = format!("the thread {} has panicked; restart the server", self.name);
+            tracing::error!("{reason}");
+            *self.shared.health.lock() = Health::Poisoned { reason: reason.into() };
+            self.shared.queue.abandon();
+        }
+    }
 }

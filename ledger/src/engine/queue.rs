@@ -114,6 +114,7 @@ struct State {
     events: usize,
     bytes: usize,
     closed: bool,
+    abandoned: bool,
     completions: Vec<Completion>,
 }
 
@@ -180,6 +181,21 @@ impl Queue {
         self.room.notify_waiters();
     }
 
+    /// Takes no more groups and drops those that wait, for nobody will work them off: a thread of the
+    /// engine is gone.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        state.abandoned = true;
+        let lines = std::mem::take(&mut state.lines);
+        state.turns.clear();
+        drop(state);
+        // Outside of the lock: dropping a group wakes whoever waits for it.
+        drop(lines);
+        self.wake.notify_one();
+        self.room.notify_waiters();
+    }
+
     /// A batch has come to its end.
     pub(crate) fn complete(&self, completion: Completion) {
         self.state.lock().completions.push(completion);
@@ -190,6 +206,9 @@ impl Queue {
     pub(crate) fn next(&self, pipeline: Pipeline) -> Next {
         let mut state = self.state.lock();
         loop {
+            if state.abandoned {
+                return Next::Closed;
+            }
             if !state.completions.is_empty() {
                 return Next::Completed(std::mem::take(&mut state.completions));
             }
