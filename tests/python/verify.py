@@ -4,7 +4,10 @@
     verify.py vault DIR    --key VKEY_OR_FILE [--key ...] [--head FILE]
     verify.py export FILE  --key VKEY_OR_FILE [--key ...] [--head FILE]
     verify.py receipt FILE --key VKEY_OR_FILE [--key ...] [--head FILE]
-    verify.py json         canonical form of JSON lines from standard input, for tests
+
+For tests, many in one process, a JSON value a line in and out:
+    verify.py batch        arguments as above -> exit code and codes
+    verify.py json         {"bytes": base64, "depth": n} -> canonical form, or code and offset
 
 One finding a line: code, place, detail, divided by tabs. Exit codes: 0 all good, 1 tampering found,
 2 could not check, 64 wrong use.
@@ -30,16 +33,23 @@ class Arguments(argparse.ArgumentParser):
 
 
 def main():
+    if sys.argv[1:] == ["json"]:
+        return answer(canonical_form)
+    if sys.argv[1:] == ["batch"]:
+        return answer(verify_one)
+    findings = verify(sys.argv[1:])
+    report(findings)
+    return findings.exit_code()
+
+
+def verify(words):
+    """Findings for one command line."""
     parser = Arguments(prog="verify.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=[*SOURCES, "json"])
-    parser.add_argument("path", nargs="?")
-    parser.add_argument("--key", action="append", default=[])
+    parser.add_argument("what", choices=SOURCES)
+    parser.add_argument("path")
+    parser.add_argument("--key", action="append", required=True)
     parser.add_argument("--head")
-    arguments = parser.parse_args()
-    if arguments.what == "json":
-        return answer_json()
-    if not arguments.path or not arguments.key:
-        parser.error("a path and at least one --key are needed")
+    arguments = parser.parse_args(words)
     try:
         trust = Trust([read_vkey(key) for key in arguments.key])
     except ValueError as error:
@@ -52,8 +62,7 @@ def main():
         findings.add(problem.code, arguments.path, problem.detail)
     except (CouldNotCheck, OSError) as error:
         findings.could_not_check(str(error))
-    report(findings)
-    return findings.exit_code()
+    return findings
 
 
 def read_vkey(key):
@@ -82,18 +91,24 @@ def report(findings):
         print(f"could not check: {text}", file=sys.stderr)
 
 
-def answer_json():
-    """Each line {"bytes": base64, "depth": n} is answered by canonical bytes or a code."""
+def answer(question):
     for line in sys.stdin:
-        question = json.loads(line)
-        data = base64.b64decode(question["bytes"])
-        try:
-            written = canonical.write(canonical.parse(data, question["depth"]))
-            answer = {"canonical": base64.b64encode(written).decode(), "same": written == data}
-        except canonical.JsonError as error:
-            answer = {"code": error.code, "offset": error.offset}
-        print(json.dumps(answer))
+        print(json.dumps(question(json.loads(line))), flush=True)
     return EXIT_GOOD
+
+
+def verify_one(words):
+    findings = verify(words)
+    return {"exit": findings.exit_code(), "codes": sorted(findings.codes), "findings": findings.list}
+
+
+def canonical_form(question):
+    data = base64.b64decode(question["bytes"])
+    try:
+        written = canonical.write(canonical.parse(data, question["depth"]))
+    except canonical.JsonError as error:
+        return {"code": error.code, "offset": error.offset}
+    return {"canonical": base64.b64encode(written).decode(), "same": written == data}
 
 
 if __name__ == "__main__":

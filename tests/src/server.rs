@@ -267,6 +267,12 @@ impl Server {
         self.process.kill();
     }
 
+    /// Stops its threads where they are. A system call that runs is finished, but what comes after it,
+    /// such as an answer, is not done any more.
+    pub fn freeze(&self) {
+        let _ = kill_process(self.pid(), Signal::STOP);
+    }
+
     /// Asks it to stop and does not wait.
     pub fn ask_to_stop(&self) {
         let _ = kill_process(self.pid(), Signal::TERM);

@@ -1,11 +1,12 @@
 //! Writers that never give up: they send, note what was acknowledged, and after every broken connection
 //! send again, with the same ids, whatever was not.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -63,7 +64,7 @@ pub struct Switchboard {
     server: Mutex<Option<(SocketAddr, String)>>,
     finish: AtomicBool,
     pause: AtomicBool,
-    acknowledged: AtomicU64,
+    acknowledged: Mutex<BTreeMap<String, Ack>>,
 }
 
 impl Switchboard {
@@ -82,9 +83,16 @@ impl Switchboard {
         self.pause.store(pause, Relaxed);
     }
 
-    /// Acknowledgements so far, of all writers.
-    pub fn acknowledged(&self) -> u64 {
-        self.acknowledged.load(Relaxed)
+    /// The furthest acknowledgement so far in each ledger.
+    pub fn acknowledged(&self) -> BTreeMap<String, Ack> {
+        self.acknowledged.lock().unwrap().clone()
+    }
+
+    fn note(&self, ledger: &str, ack: &Ack) {
+        let mut furthest = self.acknowledged.lock().unwrap();
+        if furthest.get(ledger).is_none_or(|known| known.seq < ack.seq) {
+            furthest.insert(ledger.to_owned(), ack.clone());
+        }
     }
 
     fn connect(&self) -> Option<Client> {
@@ -165,8 +173,9 @@ impl Writer {
             }
             let before = self.book.acknowledged.len();
             let sent = self.send(&mut client);
-            let new = self.book.acknowledged.len() - before;
-            board.acknowledged.fetch_add(new as u64, Relaxed);
+            for (_, ack) in &self.book.acknowledged[before..] {
+                board.note(&self.ledger, ack);
+            }
             if !self.with_ids {
                 self.book.unknown.append(&mut self.pending);
             }

@@ -47,9 +47,18 @@ fn announce(board: &Switchboard, server: &Server) {
     board.set(Some((server.address(), server.token().to_owned())));
 }
 
-fn look(witness: &mut Witness, server: &Server) -> u64 {
+/// Right after a start: each ledger grew out of what was seen before, and its furthest acknowledged
+/// record is there.
+#[track_caller]
+fn look(witness: &mut Witness, board: &Switchboard, server: &Server) {
     let (mut client, trust) = (server.client(), server.trust());
-    LEDGERS.iter().map(|(ledger, _)| witness.look(&mut client, ledger, &trust)).sum()
+    let acknowledged = board.acknowledged();
+    for (ledger, _) in LEDGERS {
+        let size = witness.look(&mut client, ledger, &trust);
+        let Some(ack) = acknowledged.get(ledger) else { continue };
+        assert!(ack.seq < size, "{ledger}: {} was acknowledged, {size} are there", ack.seq);
+        assert_eq!(client.record(ledger, ack.seq).1, ack.digest, "{ledger}: {} changed", ack.seq);
+    }
 }
 
 /// Exports every ledger and has the auditor's program verify it.
@@ -118,7 +127,7 @@ fn nothing_acknowledged_is_lost_or_doubled_however_often_the_server_is_killed() 
             starting.kill();
         }
         server = setup.start().unwrap_or_else(|refusal| panic!("round {round}: {refusal:?}"));
-        look(&mut witness, &server);
+        look(&mut witness, &board, &server);
         if round % ROUNDS_BETWEEN_VERIFICATIONS == 0 {
             verify_all(&server, folder.path());
         }
@@ -155,6 +164,9 @@ fn nothing_acknowledged_is_lost_when_the_power_goes() {
     for round in 1..=rounds {
         announce(&board, &server);
         std::thread::sleep(random.between(Duration::from_millis(50), Duration::from_millis(900)));
+        // With the power the processor goes too. A server that lived on while its disk dies would see
+        // what no power cut shows: ext4 reports some flushes as done that its shutdown has cut short.
+        server.freeze();
         if !disk.cut_power() {
             board.finish();
             say_skipped("losing power", "this kernel or python3 cannot stop an ext4 file system");
@@ -164,7 +176,7 @@ fn nothing_acknowledged_is_lost_when_the_power_goes() {
         server.kill();
         disk.restore_power();
         server = setup.start().unwrap_or_else(|refusal| panic!("round {round}: {refusal:?}"));
-        look(&mut witness, &server);
+        look(&mut witness, &board, &server);
         assert!(writers.iter().all(|writer| !writer.is_finished()), "a writer found a fault");
     }
     announce(&board, &server);

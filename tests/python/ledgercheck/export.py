@@ -35,7 +35,7 @@ class Export:
         if self.head and not mine:
             self.findings.could_not_check(f"the expected head is one of {self.head.origin}")
         self.replay = Replay(ledger, origin, self.findings, mine)
-        self.replay.begin(0, self.trust.keys(origin))
+        self.replay.begin(0, self.trust.keys(origin), ledger)
         closing = self.records()
         self.replay.join()
         if closing is not None:

@@ -56,8 +56,8 @@ class Counted(io.RawIOBase):
 class Frames:
     """Plain bytes of one or more frames; Unpackable where the last one is cut."""
 
-    def __init__(self, file):
-        self.file, self.input = file, b""
+    def __init__(self, file, size_max=None):
+        self.file, self.input, self.left = file, b"", size_max
         self.context = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES_MAX)
         self.frame, self.ready, self.at = None, b"", 0
 
@@ -69,9 +69,15 @@ class Frames:
         self.at += len(part)
         return part
 
+    def more(self):
+        part = self.file.read(256 if self.left is None else min(self.left, 256))
+        if self.left is not None:
+            self.left -= len(part)
+        return part
+
     def fill(self):
         # Small pieces of input bound what one call can blow up to.
-        data = self.input or self.file.read(256)
+        data = self.input or self.more()
         self.input = b""
         if not data:
             if self.frame is not None:

@@ -43,16 +43,16 @@ class Record:
         self.data = data
         self.id, self.ledger, self.seq, self.time = value["id"], value["ledger"], value["seq"], value["time"]
         self.system = value["system"] if body == "system" else None
+        if self.system is not None and not isinstance(self.system.get("kind"), str):
+            raise ValueError("a system object without a kind")
 
     def digest(self, previous):
         return sha256(self.data, previous or b"")
 
 
 def check_system(system):
-    """A system object's kind; ValueError when it has none or is not in the form of its kind."""
-    kind = system.get("kind")
-    if not isinstance(kind, str):
-        raise ValueError("a system object without a kind")
+    """A system object's kind; ValueError when it is not in the form of its kind."""
+    kind = system["kind"]
     if kind == "ledger_created":
         fits = (
             set(system) == {"keys", "kind", "max_unsigned", "origin", "sign_per"}

@@ -41,13 +41,14 @@ class Replay:
         self.records, self.run, self.head_compared = 0, None, False
         # The tree of everything so far; None once it cannot be known any more.
         self.tree = Subtrees()
-        self.keys, self.stretch = {}, None
+        self.keys, self.stretch, self.named = {}, None, ledger
 
     def tell(self, code, detail, seq):
         self.findings.add(code, f"{self.ledger} record {seq}", detail)
 
-    def begin(self, begin, keys):
-        self.keys, self.stretch = keys, Stretch(begin)
+    def begin(self, begin, keys, named):
+        """The next lines are leaves from `begin` on and should be of the ledger `named`."""
+        self.keys, self.stretch, self.named = keys, Stretch(begin), named
 
     # One line.
 
@@ -80,7 +81,7 @@ class Replay:
         self.next_seq = seq + 1
 
     def contents(self, record):
-        if record.ledger != self.ledger:
+        if record.ledger != self.named:
             self.tell("CHAIN_BROKEN", f"a record of {record.ledger}", record.seq)
         if record.time < self.time:
             self.tell("TIME_BACKWARDS", f"{record.time} follows {self.time}", record.seq)

@@ -190,10 +190,10 @@ class Segment:
         """Replays the lines. Gives what differs from the manifest, where they could be read to the end."""
         manifest, replay, sha = self.manifest, self.replay, hashlib.sha256()
         manifest_seq = manifest.first_seq
-        replay.begin(manifest_seq, self.trust.keys(manifest.origin))
+        replay.begin(manifest_seq, self.trust.keys(manifest.origin), manifest.ledger)
         replay.next_seq, replay.link = manifest_seq, Link()
         replay.link.stated = manifest.first_prev and bytes.fromhex(manifest.first_prev)
-        stream = Counted(Frames(file), min(manifest.plain["size"], PLAIN_BYTES_MAX), sha.update)
+        stream = Counted(Frames(file, manifest.packed["size"]), min(manifest.plain["size"], PLAIN_BYTES_MAX), sha.update)
         try:
             for line in lines(stream):
                 replay.line(line)
