@@ -71,10 +71,13 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
-    /// The verification code, the same for all of them.
+    /// The verification code: `KEY_UNKNOWN` where only unknown keys signed, else `CHECKPOINT_INVALID`.
     #[must_use]
     pub const fn code(&self) -> Code {
-        Code::CheckpointInvalid
+        match self {
+            Self::Signature { error: NoteVerifyError::UnknownKeys(_), .. } => Code::KeyUnknown,
+            _ => Code::CheckpointInvalid,
+        }
     }
 }
 

@@ -156,7 +156,7 @@ fn the_checkpoint_inside_must_be_signed_too() {
         matches!(result, Err(ManifestError::Checkpoint(CheckpointError::Signature { .. }))),
         "{result:?}"
     );
-    assert_eq!(result.unwrap_err().code(), Code::CheckpointInvalid);
+    assert_eq!(result.unwrap_err().code(), Code::KeyUnknown);
     // With both keys given, as after a rotation, it is.
     let both: Trust =
         [1, 2].map(|seed| VKey::new("ledger.example", public(seed)).unwrap()).into_iter().collect();

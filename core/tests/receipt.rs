@@ -161,7 +161,7 @@ fn a_receipt_says_nothing_to_somebody_without_the_key() {
         vec![TestKey::of(7).vkey("other.example")],
     ] {
         let error = receipt.verify(&trust_in(vkeys)).unwrap_err();
-        assert_eq!(error.code, Code::CheckpointInvalid);
+        assert_eq!(error.code, Code::KeyUnknown);
         assert!(error.reason.contains("Give the vkey"), "{error}");
     }
     let by_origin = trust_in([TestKey::of(7).vkey("ledger.example/audit")]);
