@@ -7,11 +7,12 @@ use clap::Subcommand;
 use indelible_core::code::EXIT_GOOD;
 use indelible_core::key::VKey;
 use indelible_core::name::ServerName;
-use indelible_ledger::signer::LocalEd25519;
+use indelible_ledger::folder::{DataFolder, replace_file};
+use indelible_ledger::{LocalEd25519, Signer};
 use serde_json::json;
 
-use super::{data_dir_default, output};
-use crate::serve::PUBLIC_KEY_FILE;
+use super::{data_dir_default, output, usage};
+use crate::serve::{PUBLIC_KEY_FILE, SIGNING_KEY_FILE};
 
 /// Make and show signing keys
 #[derive(Debug, Subcommand)]
@@ -22,15 +23,22 @@ pub(super) enum Command {
 
 /// Make an Ed25519 signing key (mode 0600) and print its public key
 ///
-/// A server's first start does this by itself; make one beforehand to keep a copy in a safe or to tell
-/// auditors the public key before the first event. Put it into an empty data folder as signing.key.
+/// A server's first start does this by itself. Make one beforehand to keep a copy in a safe, or to tell
+/// auditors the public key before the first event: --data makes a data folder that holds nothing else yet.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  indelible key generate --out signing.key --name ledger.example.com > public.vkey")]
+#[command(
+    group(clap::ArgGroup::new("place").required(true).args(["out", "data"])),
+    after_help = "Examples:
+  indelible key generate --data indelible-data --name ledger.example.com
+  indelible key generate --out signing.key --name ledger.example.com > public.vkey"
+)]
 pub(super) struct GenerateArgs {
     /// The new file; never written over
     #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    out: Option<PathBuf>,
+    /// A new data folder, in which the server will find key and name
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// The server's name, under which auditors will know the key
     #[arg(long, value_name = "NAME")]
     name: ServerName,
@@ -61,12 +69,25 @@ pub(super) fn run(command: Command) -> anyhow::Result<u8> {
 
 fn generate(args: &GenerateArgs) -> anyhow::Result<u8> {
     let key = LocalEd25519::generate()?;
-    key.save(&args.out)?;
-    let vkey = VKey::new(&args.name, indelible_ledger::Signer::key(&key))?;
+    let vkey = VKey::new(&args.name, key.key())?;
+    let place = match (&args.out, &args.data) {
+        (Some(out), _) => {
+            key.save(out)?;
+            out.clone()
+        }
+        (None, Some(data)) => {
+            let folder = DataFolder::open(data)?;
+            let path = folder.path().join(SIGNING_KEY_FILE);
+            key.save(&path)?;
+            replace_file(&folder.path().join(PUBLIC_KEY_FILE), format!("{vkey}\n").as_bytes())?;
+            path
+        }
+        (None, None) => return Err(usage("where to: --out FILE or --data DIR")),
+    };
     output::line(&vkey.to_string())?;
     output::hint(&format!(
         "the private key is in {} (mode 0600); whoever has it can sign in this server's name",
-        args.out.display()
+        place.display()
     ));
     Ok(EXIT_GOOD)
 }

@@ -12,7 +12,7 @@ mod doctor;
 mod export;
 mod key;
 mod ledger;
-mod output;
+pub(crate) mod output;
 mod read;
 mod serve;
 mod tail;
@@ -40,7 +40,6 @@ const EXIT_REFUSED: u8 = EXIT_TAMPERED;
     arg_required_else_help = true,
     after_help = "Examples:
   indelible serve --data indelible-data
-  export INDELIBLE_TOKEN_FILE=indelible-data/admin.token
   indelible ledger create payments
   echo '{\"action\":\"paid\",\"amount\":42}' | indelible append payments
   indelible receipt payments 1 --out receipt.json

@@ -40,13 +40,12 @@ pub(super) fn hint(text: &str) {
     anstream::eprintln!("{DIM}{text}{DIM:#}");
 }
 
-/// How to call the auditor's program from here: beside this one, if this one was called by its path.
-pub(super) fn verify_program() -> String {
-    const NAME: &str = "indelible-verify";
+/// How to call a program that stands beside this one: by its path, if this one was called by its path.
+pub(crate) fn beside(name: &str) -> String {
     let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
     match called.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(_) => called.with_file_name(NAME).display().to_string(),
-        None => NAME.to_owned(),
+        Some(_) => called.with_file_name(name).display().to_string(),
+        None => name.to_owned(),
     }
 }
 
@@ -56,7 +55,7 @@ pub(super) fn how_to_check(kind: &str, name: &str) {
     let vkey = super::data_dir_default().join(PUBLIC_KEY_FILE);
     let vkey = if vkey.exists() { vkey } else { PUBLIC_KEY_FILE.into() };
     hint("check it anywhere, without the server, with the public key alone:");
-    hint(&format!("  {} {kind} {name} --key {}", verify_program(), vkey.display()));
+    hint(&format!("  {} {kind} {name} --key {}", beside("indelible-verify"), vkey.display()));
 }
 
 /// A word in green, for terminals.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{PUBLIC_KEY_FILE, Running};
 use crate::auth::ADMIN_TOKEN_FILE;
+use crate::cli::output::beside;
 use crate::config::{ADDRESS_DEFAULT, Config};
 
 pub(super) fn text(running: &Running) -> String {
@@ -37,12 +38,14 @@ pub(super) fn text(running: &Running) -> String {
     if !is_default_dir {
         let _ = writeln!(text, "  export INDELIBLE_TOKEN_FILE={}", token.display());
     }
+    // To be copied as they are, also where the programs are not in the path.
+    let (program, verify) = (beside("indelible"), beside("indelible-verify"));
     let _ = write!(
         text,
-        "\x20 indelible ledger create demo\n\
-         \x20 echo '{{\"event\":{{\"action\":\"login\",\"user\":\"ada\"}}}}' | indelible append demo\n\
-         \x20 indelible receipt demo 1 > receipt.json\n\
-         \x20 indelible-verify receipt receipt.json --key {}\n\n",
+        "\x20 {program} ledger create demo\n\
+         \x20 echo '{{\"event\":{{\"action\":\"login\",\"user\":\"ada\"}}}}' | {program} append demo\n\
+         \x20 {program} receipt demo 1 > receipt.json\n\
+         \x20 {verify} receipt receipt.json --key {}\n\n",
         vkey.display(),
     );
     text
