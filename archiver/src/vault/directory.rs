@@ -216,19 +216,23 @@ impl Draft {
     /// Gives the file its name, never replacing another.
     fn publish(mut self, target: &Path) -> Result<Published, VaultError> {
         let renamed = match renameat_with(CWD, &self.path, CWD, target, RenameFlags::NOREPLACE) {
-            // The file system knows no such rename. A hard link refuses an existing name as well.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                fs::hard_link(&self.path, target).map_err(|error| (error, false)).map(|()| false)
+            Ok(()) => {
+                self.published = true;
+                Ok(())
             }
-            Ok(()) => Ok(true),
-            Err(errno) => Err((io::Error::from(errno), false)),
+            // The file system knows no such rename. A hard link refuses an existing name as well; the
+            // draft's own name goes when it is dropped.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                fs::hard_link(&self.path, target)
+            }
+            Err(errno) => Err(errno.into()),
         };
         match renamed {
-            Ok(moved) => self.published = moved,
-            Err((error, _)) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 return Ok(Published::Taken);
             }
-            Err((source, _)) => return Err(failed(target, source)),
+            Err(source) => return Err(failed(target, source)),
         }
         sync_folder(target.parent().unwrap_or(Path::new(".")))?;
         Ok(Published::Done)

@@ -1,0 +1,141 @@
+//! A vault whose every step fails once: before it was done, after it was done, or in the middle.
+
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+use indelible_archiver::{ArchiveError, Claim, DirectoryVault, Seal, Upload, Vault, VaultError};
+use indelible_core::name::LedgerName;
+use indelible_core::segment::FileName;
+
+use crate::common::{LEDGER, World, append, files, manifests};
+
+/// How a step fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// Nothing of it is done.
+    Before,
+    /// It is done, but nobody hears of it.
+    After,
+    /// What is read breaks off with an error.
+    Broken,
+    /// One bit of what is read is another.
+    Lie,
+}
+
+struct Faulty {
+    within: DirectoryVault,
+    fault: Fault,
+    at: u64,
+    steps: AtomicU64,
+}
+
+impl Faulty {
+    /// Whether this is the step that fails.
+    fn is_now(&self) -> bool {
+        self.steps.fetch_add(1, SeqCst) == self.at
+    }
+
+    fn step<T>(&self, work: impl FnOnce() -> Result<T, VaultError>) -> Result<T, VaultError> {
+        match self.fault {
+            Fault::Before if self.is_now() => Err(told()),
+            Fault::After if self.is_now() => work().and_then(|_| Err(told())),
+            _ => work(),
+        }
+    }
+}
+
+fn told() -> VaultError {
+    VaultError::Io { place: "step".into(), source: io::Error::other("told to fail") }
+}
+
+impl Vault for Faulty {
+    fn name(&self) -> String {
+        self.within.name()
+    }
+
+    fn list(&self, ledger: &LedgerName) -> Result<Vec<FileName>, VaultError> {
+        self.step(|| self.within.list(ledger))
+    }
+
+    fn claim(&self, ledger: &LedgerName) -> Result<Claim, VaultError> {
+        self.step(|| self.within.claim(ledger))
+    }
+
+    fn create(
+        &self,
+        ledger: &LedgerName,
+        name: &str,
+        upload: Upload<'_>,
+    ) -> Result<(), VaultError> {
+        self.step(|| self.within.create(ledger, name, upload))
+    }
+
+    fn open(
+        &self,
+        ledger: &LedgerName,
+        name: &str,
+        bytes_max: u64,
+    ) -> Result<Box<dyn Read + Send>, VaultError> {
+        let fails = matches!(self.fault, Fault::Broken | Fault::Lie) && self.is_now();
+        if !fails {
+            return self.step(|| self.within.open(ledger, name, bytes_max));
+        }
+        let mut bytes = Vec::new();
+        self.within.open(ledger, name, bytes_max)?.read_to_end(&mut bytes).unwrap();
+        let middle = bytes.len() / 2;
+        if self.fault == Fault::Lie {
+            bytes[middle] ^= 1;
+            return Ok(Box::new(io::Cursor::new(bytes)));
+        }
+        bytes.truncate(middle);
+        Ok(Box::new(io::Cursor::new(bytes).chain(Breaks)))
+    }
+}
+
+struct Breaks;
+
+impl Read for Breaks {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::other("told to break"))
+    }
+}
+
+/// Interrupts one run at step `at` and continues. `None` when the run had no such step.
+fn interrupt(fault: Fault, at: u64) -> Option<()> {
+    let world = World::filled(40);
+    world.archive(Seal::Now).unwrap();
+    append(&world.engine, LEDGER, 60, 300);
+    let before = files(&world.folder());
+    let vault = Faulty { within: world.vault(), fault, at, steps: AtomicU64::new(0) };
+    match world.archive_into(&vault, Seal::Now) {
+        Err(ArchiveError::Vault(_) | ArchiveError::Foreign { .. }) => {}
+        Ok(_) if vault.steps.load(SeqCst) <= at => return None,
+        other => panic!("{fault:?} of step {at}: {other:?}"),
+    }
+    // What there is is good at any moment, and nothing that was there has changed.
+    let left = files(&world.folder());
+    assert!(before.iter().all(|(name, bytes)| left.get(name) == Some(bytes)));
+    let counted = manifests(&world.folder()).last().unwrap()[21..41].parse::<u64>().unwrap() + 1;
+    world.assert_good(counted);
+
+    let size = world.size();
+    let summary = world.archive(Seal::Now).unwrap();
+    assert!(summary.archived >= size.min(100));
+    world.assert_good(summary.archived);
+    assert_eq!(world.news().len(), manifests(&world.folder()).len(), "{fault:?} of step {at}");
+    let (whole, size) = (files(&world.folder()), world.size());
+    assert!(left.iter().all(|(name, bytes)| whole.get(name) == Some(bytes)));
+    assert_eq!(world.archive(Seal::Now).unwrap().segments, 0);
+    assert_eq!((files(&world.folder()), world.size()), (whole, size));
+    Some(())
+}
+
+#[test]
+fn a_run_interrupted_at_any_step_of_the_vault_is_continued_by_the_next() {
+    for fault in [Fault::Before, Fault::After, Fault::Broken, Fault::Lie] {
+        let steps = (0..).take_while(|at| interrupt(fault, *at).is_some());
+        let steps = steps.count();
+        let least = if matches!(fault, Fault::Before | Fault::After) { 15 } else { 5 };
+        assert!(steps >= least, "{fault:?} met only {steps} steps");
+    }
+}

@@ -1,0 +1,8 @@
+//! Archiving with a real engine into a real directory: what is shipped, what is refused, and what is
+//! left when something happens in between.
+
+mod common;
+mod interrupted;
+mod processes;
+mod refused;
+mod shipped;
