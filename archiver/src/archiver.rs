@@ -132,7 +132,7 @@ impl Archiver {
 
     /// The engine's own key, under which manifests are read back as a verifier would.
     fn trust(&self, origin: &Origin) -> Result<Trust, ArchiveError> {
-        let vkey = VKey::new(origin.as_str(), self.key.clone()).map_err(ArchiveError::Key)?;
+        let vkey = VKey::new(origin.as_str(), self.key).map_err(ArchiveError::Key)?;
         let mut trust = Trust::new();
         trust.add(vkey);
         Ok(trust)

@@ -173,7 +173,7 @@ impl<'k> Packer<'k> {
             self.keys.insert(signed.key_id.clone());
         }
         self.unsigned = 0;
-        self.unchecked.push((stored.seq, stored.digest, signed.signature.clone()));
+        self.unchecked.push((stored.seq, stored.digest, signed.signature));
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 //! * a connection over the limit is answered 503 and closed,
 //! * the protocol is decided by looking at the first bytes (HTTP/2 begins with `PRI`), within the time
 //!   that a request's head may take, so the stage before the first head is timed too,
-//! * every connection keeps note of its last progress ([`activity`]), and whoever sends a head too
+//! * every connection keeps note of its last progress (`activity`), and whoever sends a head too
 //!   slowly, idles too long, or takes no answer is cut off,
 //! * a stop lets running requests finish and begins no new ones.
 //!
