@@ -10,7 +10,7 @@ use indelible_core::hash::Sha256Hash;
 use indelible_core::limits::{LINE_BYTES_MAX, MANIFEST_BYTES_MAX, SEGMENT_PLAIN_BYTES_MAX};
 use indelible_core::manifest::Manifest;
 use indelible_core::note::{NoteVerifyError, SignedNote};
-use indelible_core::segment::{Run, manifest_name};
+use indelible_core::segment::{Run, SEGMENT_PACKED_BYTES_MAX, manifest_name};
 use sha2::{Digest as _, Sha256};
 
 use super::folder::{Folder, OpenError};
@@ -25,6 +25,9 @@ use crate::stretch::{Before, Expected, Stretch, StretchCheck};
 /// 3.1.1.1.2 asks every decoder to support. A frame that needs more is refused, as it would let a file
 /// of a few bytes take gigabytes of memory.
 pub(crate) const WINDOW_LOG_MAX: u32 = 23;
+
+/// Bytes that a segment may at least be longer than its manifest says and still be unpacked.
+const EDITED_ROOM: u64 = 64 << 10;
 
 /// What a worker is asked to check.
 pub(crate) struct SegmentJob {
@@ -211,7 +214,10 @@ fn read_object(
     manifest: &Manifest,
     mut check: StretchCheck<'_>,
 ) -> io::Result<ReadObject> {
-    let packed = Packed::new(file.take(manifest.packed.size));
+    // An edited segment is seldom packed into exactly as many bytes. It is read with some room, so that
+    // the very record can be named; but not for ever, as a sparse file can be long and cost nothing.
+    let room = manifest.packed.size.saturating_mul(2).saturating_add(EDITED_ROOM);
+    let packed = Packed::new(file.take(room.min(SEGMENT_PACKED_BYTES_MAX)));
     let mut decoder = zstd::stream::read::Decoder::with_buffer(BufReader::new(packed))?;
     decoder.window_log_max(WINDOW_LOG_MAX)?;
     let plain_max = manifest.plain.size.min(SEGMENT_PLAIN_BYTES_MAX);
