@@ -84,7 +84,10 @@ fn pack(
         for record in records.iter().take_while(|record| record.seq.get() < end) {
             packer.push(record)?;
             next = record.seq.get() + 1;
-            if packer.plain_size() >= task.archiver.plain_bytes_cut {
+            // Behind a signed record only: signed per commit, a segment that ended elsewhere would have an
+            // end that no signature of a record covers.
+            let may_end = record.signature.is_some();
+            if may_end && packer.plain_size() >= task.archiver.plain_bytes_cut {
                 break 'cut;
             }
         }
