@@ -106,6 +106,9 @@ pub struct Archive {
     pub vault: Option<PathBuf>,
     /// Time between two runs of the schedule; `None` archives on request only.
     pub schedule: Option<Duration>,
+    /// Age of the first record that waits at which the schedule cuts a segment before it is whole;
+    /// `None` takes the time between two runs.
+    pub seal_after: Option<Duration>,
 }
 
 /// Section `log`.
@@ -140,7 +143,7 @@ impl Default for Config {
             data_dir: PathBuf::from("indelible-data"),
             server_name: None,
             limits: Limits::default(),
-            archive: Archive { dirs_allowed: None, vault: None, schedule: None },
+            archive: Archive { dirs_allowed: None, vault: None, schedule: None, seal_after: None },
             log: Log { level: "info".into(), json: false },
         }
     }
@@ -471,6 +474,16 @@ pub const KEYS: &[Key] = &[
         set: |config, value| {
             let every = integer(value, 0, 31 * 86_400)?;
             config.archive.schedule = (every > 0).then(|| Duration::from_secs(every));
+            Ok(())
+        },
+    },
+    Key {
+        path: "archive.seal_after_seconds",
+        doc: "Age of the first waiting record at which the schedule cuts a segment before it is whole (65,536 records); 0: the schedule's interval.",
+        default: "0",
+        set: |config, value| {
+            let age = integer(value, 0, 366 * 86_400)?;
+            config.archive.seal_after = (age > 0).then(|| Duration::from_secs(age));
             Ok(())
         },
     },

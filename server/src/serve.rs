@@ -19,9 +19,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::auth::{TokenError, Tokens};
-use crate::config::{Config, ConfigError};
+use crate::config::{self, Config, ConfigError};
+use crate::http::Api;
 use crate::http::app::App;
-use crate::http::{Api, archive};
+use crate::http::schedule::{self, Schedule};
 use crate::listen::{self, Counters, stopped};
 use crate::telemetry::{self, TelemetryError};
 
@@ -29,6 +30,9 @@ pub use folder::{PUBLIC_KEY_FILE, SIGNING_KEY_FILE};
 
 /// How often the token files are looked at.
 const TOKENS_EVERY: Duration = Duration::from_secs(1);
+/// Archive runs at the same time: one for the schedule, one for a request. Each packs and checks with a
+/// thread of its own, which appends have to do without.
+const ARCHIVE_RUNS_MAX: usize = 2;
 /// File handles that are needed beside those of connections: the database's files and our own.
 const FILES_BESIDE: u64 = 1024;
 
@@ -219,6 +223,7 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
     let (stop, stopping) = watch::channel(false);
     let limits = Arc::new(config.limits);
     let connections = Arc::new(Counters::default());
+    let schedule = scheduled(&config.archive);
     let app = Arc::new(App {
         engine,
         limits: Arc::clone(&limits),
@@ -227,7 +232,9 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
         metrics: Default::default(),
         metrics_public: config.listen.metrics_public,
         archive: config.archive.settled(address),
-        archives: Arc::new(Semaphore::new(1)),
+        archives: Arc::new(Semaphore::new(ARCHIVE_RUNS_MAX)),
+        archived: Default::default(),
+        archives_on_schedule: schedule.is_some(),
         stop: stopping.clone(),
         spool_dir: Arc::from(config.data_dir.as_path()),
         reads: Arc::new(Semaphore::new(limits.reads_max)),
@@ -235,9 +242,8 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
         streams: Arc::new(Semaphore::new(limits.streams_max)),
     });
     tokio::spawn(refresh_tokens(Arc::clone(&app), stopping.clone()));
-    let schedule = config.archive.vault.clone().zip(config.archive.schedule);
-    let archiving = schedule
-        .map(|(vault, every)| tokio::spawn(archive::on_schedule(Arc::clone(&app), vault, every)));
+    let archiving =
+        schedule.map(|schedule| tokio::spawn(schedule::keep(Arc::clone(&app), schedule)));
     let api = Api::new(Arc::clone(&app));
     let listening = tokio::spawn(listen::run(listener, limits, api, connections, stopping));
     tracing::info!(%address, data = %config.data_dir.display(), "listening");
@@ -251,6 +257,11 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
         listening,
         archiving,
     })
+}
+
+fn scheduled(config: &config::Archive) -> Option<Schedule> {
+    let (vault, every) = config.vault.clone().zip(config.schedule)?;
+    Some(Schedule { vault, every, seal_after: config.seal_after.unwrap_or(every) })
 }
 
 /// Looks for changed tokens, so that a revoked one stops working without a restart.

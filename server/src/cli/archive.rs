@@ -1,14 +1,17 @@
 //! `indelible archive`.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
-use indelible_archiver::{Archiver, DirectoryVault, Seal, Silent, Summary};
+use indelible_archiver::{Archiver, DirectoryVault, Progress, Seal, Summary};
 use indelible_core::code::EXIT_GOOD;
 use indelible_core::key::VKey;
 use indelible_core::name::{LedgerName, ServerName};
 use indelible_ledger::{Engine, EngineConfig, LocalEd25519};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::connect::ConnectArgs;
@@ -51,8 +54,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         None => {
             let path = format!("/v1/ledgers/{}/archive", percent_encode(&args.ledger));
             let request = json!({ "to": to, "whole": args.whole });
-            let (summary, _): (Value, bool) =
-                args.connect.client()?.post_json_patiently(&path, &request).await?;
+            let client = args.connect.client()?;
+            let bar = Bar::new("archiving on the server");
+            let answer = client.post_json_patiently(&path, &request).await;
+            bar.0.finish_and_clear();
+            let (summary, _): (Value, bool) = answer?;
             summary
         }
     };
@@ -90,9 +96,46 @@ async fn offline(args: &Args, data: &Path, to: &Path) -> anyhow::Result<Value> {
     let vault = DirectoryVault::open(to)?;
     let seal = if args.whole { Seal::Whole } else { Seal::Now };
     let archiver = Archiver::new(engine.clone(), data.to_owned());
-    let summary = archiver.archive(&args.ledger, &vault, seal, &Silent).await;
+    let bar = Bar::new("looking at the vault");
+    let summary = archiver.archive(&args.ledger, &vault, seal, &bar).await;
+    bar.0.finish_and_clear();
     engine.close().await;
     Ok(describe(&summary?))
+}
+
+/// On stderr, and only when that is a terminal: a spinner until it is known how much there is to do.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new(what: &'static str) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
+        bar.set_style(style("{spinner:.cyan} {msg}  {elapsed}"));
+        bar.set_message(what);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+}
+
+impl Progress for Bar {
+    fn begin(&self, ledger: &LedgerName, records: u64) {
+        self.0.set_length(records);
+        self.0.set_message(format!("records of {ledger}"));
+        self.0.set_style(style(
+            "{bar:30.cyan/dim} {percent:>3}%  {human_pos} of {human_len} {msg}  {per_sec}  {eta} left",
+        ));
+    }
+
+    fn at(&self, records: u64) {
+        self.0.set_position(records);
+    }
 }
 
 /// What a run did, as JSON.

@@ -1,9 +1,8 @@
-//! `POST /v1/ledgers/{ledger}/archive`: ships what is new into a vault, and the schedule that does the
-//! same without being asked.
+//! `POST /v1/ledgers/{ledger}/archive`: ships what is new into a vault. `schedule` does the same without
+//! being asked.
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use axum::extract::{Path as UrlPath, Request, State};
 use axum::response::Response;
@@ -11,10 +10,8 @@ use hyper::StatusCode;
 use indelible_archiver::{ArchiveError, Archiver, DirectoryVault, Progress, Seal, Summary};
 use indelible_core::json::{Limits, Value, push_string, push_u64};
 use indelible_core::name::LedgerName;
-use indelible_core::time::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
 
 use super::app::App;
 use super::body;
@@ -22,10 +19,6 @@ use super::errors::{Code, Problem};
 use super::ingest::json;
 use crate::auth::Scope;
 use crate::config::Archive;
-use crate::listen::stopped;
-
-/// Ledgers that the schedule asks for at once.
-const PAGE_LEDGERS: usize = 256;
 
 /// Ends a run when the server stops; the next run continues.
 struct UntilStop(watch::Receiver<bool>);
@@ -102,7 +95,7 @@ fn allowed(config: &Archive, to: &Path) -> Result<PathBuf, Problem> {
 }
 
 /// One run, on a thread that may block.
-async fn run(
+pub(super) async fn run(
     app: &Arc<App>,
     ledger: LedgerName,
     to: PathBuf,
@@ -116,7 +109,9 @@ async fn run(
         runtime.block_on(archiver.archive(&ledger, &vault, seal, &progress))
     });
     // A run that panicked has written nothing that counts, and the next one continues.
-    done.await.unwrap_or(Err(ArchiveError::Stopped))
+    let summary = done.await.unwrap_or(Err(ArchiveError::Stopped))?;
+    app.archived.count(&summary);
+    Ok(summary)
 }
 
 fn render(summary: &Summary) -> Vec<u8> {
@@ -139,53 +134,4 @@ fn render(summary: &Summary) -> Vec<u8> {
     }
     out.push(b'}');
     out
-}
-
-/// Archives every ledger again and again until the server stops: whole segments at once, and a smaller
-/// one when its first record has waited for as long as the schedule's interval.
-pub(crate) async fn on_schedule(app: Arc<App>, vault: PathBuf, every: Duration) {
-    let mut ticks = interval(every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut stop = app.stop.clone();
-    loop {
-        tokio::select! {
-            () = stopped(&mut stop) => return,
-            _ = ticks.tick() => {}
-        }
-        let mut after: Option<LedgerName> = None;
-        loop {
-            let from = after.clone();
-            let page =
-                app.read(move |engine| Ok(engine.ledgers(from.as_ref(), PAGE_LEDGERS)?)).await;
-            let ledgers = page.unwrap_or_default();
-            after = ledgers.last().map(|last| last.name.clone());
-            for ledger in &ledgers {
-                if *stop.borrow() {
-                    return;
-                }
-                scheduled(&app, &ledger.name, &vault, every).await;
-            }
-            if ledgers.len() < PAGE_LEDGERS {
-                break;
-            }
-        }
-    }
-}
-
-async fn scheduled(app: &Arc<App>, ledger: &LedgerName, vault: &Path, every: Duration) {
-    let Ok(_permit) = app.archives.acquire().await else { return };
-    let Some(now) = now() else { return };
-    let seal = Seal::OlderThan(every, now);
-    match run(app, ledger.clone(), vault.to_owned(), seal).await {
-        Ok(summary) if summary.segments > 0 => {
-            tracing::info!(%ledger, segments = summary.segments, records = summary.records, "archived");
-        }
-        Ok(_) | Err(ArchiveError::Stopped) => {}
-        Err(error) => tracing::error!(%ledger, %error, "archiving failed; the next run continues"),
-    }
-}
-
-fn now() -> Option<Timestamp> {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    Timestamp::from_micros(u64::try_from(since.as_micros()).ok()?).ok()
 }

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use indelible_archiver::ArchiveError;
+use indelible_archiver::{ArchiveError, VaultError};
 use indelible_core::json::{JsonError, JsonErrorCode, push_string, push_u64};
 use indelible_core::limits::EVENT_BYTES_MAX;
 use indelible_core::name::NameError;
@@ -87,6 +87,7 @@ codes! {
     IdConflict = "id_conflict", 409, "The id already names another event.";
     AheadOfLedger = "ahead_of_ledger", 409, "The client has seen more of this ledger than the server has.";
     LedgerFull = "ledger_full", 409, "The ledger's last sequence number is used.";
+    ArchiveRunning = "archive_running", 409, "This ledger is being archived into this vault right now.";
     VaultForeign = "vault_foreign", 409, "The vault holds what does not belong to this ledger.";
     KeyMismatch = "key_mismatch", 409, "The ledger is signed with another key than the server has.";
     BodyTooLarge = "body_too_large", 413, "The body is larger than the server takes.";
@@ -394,6 +395,7 @@ impl From<ArchiveError> for Problem {
             ArchiveError::Record(error) => Self::from(error),
             ArchiveError::Foreign { .. } => Self::new(Code::VaultForeign, detail),
             ArchiveError::Stopped => Self::new(Code::ShuttingDown, detail),
+            ArchiveError::Vault(VaultError::Busy { .. }) => Self::new(Code::ArchiveRunning, detail),
             ArchiveError::Vault(_) => {
                 tracing::error!(%detail, "the vault failed");
                 Self::new(Code::VaultFailed, detail)

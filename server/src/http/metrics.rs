@@ -49,6 +49,7 @@ pub(super) async fn show(
     let mut text = Text(String::with_capacity(16 << 10));
     engine(&mut text, &app.engine.metrics());
     http(&mut text, &app);
+    archive(&mut text, &app);
     text.gauge("indelible_ready", "1 when appends can be expected to work.", {
         u64::from(app.engine.health().is_ready())
     });
@@ -159,6 +160,15 @@ fn http(text: &mut Text, app: &App) {
     for (class, count) in app.metrics.by_class.iter().enumerate().skip(2) {
         let count = count.load(Relaxed);
         text.line(format_args!("indelible_http_responses_total{{status=\"{class}xx\"}} {count}"));
+    }
+}
+
+fn archive(text: &mut Text, app: &App) {
+    for (name, help, value) in app.archived.counters() {
+        text.counter(name, help, value);
+    }
+    for (name, help, value) in app.archived.gauges() {
+        text.gauge(name, help, value);
     }
 }
 

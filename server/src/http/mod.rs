@@ -20,6 +20,7 @@ mod query;
 mod range;
 mod reads;
 mod render;
+pub(crate) mod schedule;
 mod sse;
 
 use std::future::Future;

@@ -322,6 +322,7 @@ pub const OPERATIONS: &[Operation] = &[
             "ledger_not_found",
             "request_invalid",
             "archive_forbidden",
+            "archive_running",
             "vault_foreign",
             "vault_failed",
             "too_many_requests_open",

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use indelible_archiver::{DirectoryVault, Vault};
+use indelible_core::name::LedgerName;
 use serde_json::json;
 
 use crate::support::{Server, assert_problem};
@@ -71,4 +73,59 @@ async fn the_schedule_archives_every_ledger_without_being_asked() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("nothing was archived");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_that_another_archiver_is_writing_to_is_left_to_it() {
+    let server = Server::with_ledger().await;
+    let path = server.dir.path().join("vault");
+    let vault = DirectoryVault::open(&path).unwrap();
+    let claim = vault.claim(&LedgerName::new("demo").unwrap()).unwrap();
+    let ask = || server.post("/v1/ledgers/demo/archive", json!({ "to": path }));
+    assert_problem(ask().await, 409, "archive_running").await;
+    assert_eq!(files(&path.join("demo")), 0);
+    drop(claim);
+    assert_eq!(ask().await.status().as_u16(), 200);
+    assert_eq!(files(&path.join("demo")), 2);
+}
+
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    for _ in 0..200 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("never: {what}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_schedule_is_told_in_metrics_and_readiness_and_goes_on_when_it_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = dir.path().join("vault");
+    std::fs::write(&vault, "in the way").unwrap();
+    let server = Server::start_with(|config| {
+        config.archive.vault = Some(vault.clone());
+        config.archive.schedule = Some(Duration::from_millis(100));
+        config.archive.seal_after = Some(Duration::from_millis(1));
+        config.listen.metrics_public = true;
+    })
+    .await;
+    server.create("demo").await;
+    let shown = async |path: &str| server.get(path).await.text().await.unwrap();
+    until("the failure is told", async || shown("/readyz").await.contains("failing")).await;
+    let metrics = shown("/metrics").await;
+    assert!(metrics.contains("\nindelible_archive_failing 1\n"), "{metrics}");
+    assert!(!metrics.contains("\nindelible_archive_failures_total 0\n"), "{metrics}");
+
+    std::fs::remove_file(&vault).unwrap();
+    until("it goes on", async || shown("/readyz").await.contains("\"archive\":\"ok\"")).await;
+    until("it ships", async || {
+        shown("/metrics").await.contains("\nindelible_archived_segments_total 1\n")
+    })
+    .await;
+    let metrics = shown("/metrics").await;
+    assert!(!metrics.contains("\nindelible_archive_last_success_seconds 0\n"), "{metrics}");
+    assert!(metrics.contains("\nindelible_archive_failing 0\n"), "{metrics}");
+    server.running.stop().await;
 }
