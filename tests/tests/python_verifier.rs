@@ -14,6 +14,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use indelible_core::system::SignPer;
 use indelible_tests::forge::{self, Row, copy_folder, rechain, renumber};
 use indelible_tests::programs::run;
 use indelible_tests::server::Setup;
@@ -137,36 +138,53 @@ fn every_attack_on_records_in_a_vault_has_the_same_codes() {
         let mut attack = |name: &str, codes: &[&str], change: &dyn Fn(&mut Vec<Row>)| {
             scene.vault(name, &ledger, None, codes, |vault| bend(vault, |rows| change(rows)));
         };
-        attack("a record edited", &["MANIFEST_INVALID"], &|rows| {
+        let per_record = plan.sign_per == SignPer::Record;
+        attack("a record edited", &["MANIFEST_INVALID", "HASH_MISMATCH"], &|rows| {
             rows[2].replace("\"pay\"", "\"PAY\"")
         });
-        attack("a record that is none", &["MANIFEST_INVALID"], &|rows| rows[2].replace(":", " :"));
-        attack("edited, digest recomputed", &["MANIFEST_INVALID"], &|rows| {
+        attack("edited into a longer one", &["MANIFEST_INVALID", "HASH_MISMATCH"], &|rows| {
+            let long: String = (0..9_000).map(|n| char::from(b'a' + (n * n % 25) as u8)).collect();
+            rows[2].replace("\"pay\"", &format!("\"{long}\""))
+        });
+        attack("a record that is none", &["MANIFEST_INVALID", "NOT_CANONICAL"], &|rows| {
+            rows[2].replace(":", " :")
+        });
+        let codes: &[&str] =
+            if per_record { &["SIG_INVALID", "CHAIN_BROKEN"] } else { &["HASH_MISMATCH"] };
+        attack("edited, digest recomputed", codes, &|rows| {
             rows[3].replace("\"pay\"", "\"PAY\"");
             let prev = rows[2].digest;
             rechain(&mut rows[3..4], Some(prev));
         });
-        attack("edited, all digests recomputed", &["MANIFEST_INVALID"], &|rows| {
+        let codes = &["SIG_INVALID", "MANIFEST_INVALID", "ROOT_MISMATCH", "CHAIN_BROKEN"];
+        attack("edited, all digests recomputed", codes, &|rows| {
             rows[2].replace("\"pay\"", "\"PAY\"");
             let prev = rows[1].digest;
             rechain(&mut rows[2..], Some(prev));
         });
-        attack("dropped", &["MANIFEST_INVALID"], &|rows| drop(rows.remove(2)));
-        attack("doubled", &["MANIFEST_INVALID"], &|rows| rows.insert(3, rows[2].clone()));
-        attack("swapped", &["MANIFEST_INVALID"], &|rows| rows.swap(2, 3));
-        attack("the last ones cut", &["MANIFEST_INVALID"], &|rows| rows.truncate(4));
-        attack("a digest altered", &["MANIFEST_INVALID"], &|rows| rows[3].digest.0[0] ^= 1);
-        attack("all signatures gone", &["MANIFEST_INVALID"], &|rows| {
+        let codes = &["MANIFEST_INVALID", "SEQ_GAP", "CHAIN_BROKEN"];
+        attack("dropped", codes, &|rows| drop(rows.remove(2)));
+        attack("doubled", codes, &|rows| rows.insert(3, rows[2].clone()));
+        attack("swapped", codes, &|rows| rows.swap(2, 3));
+        attack("many more behind the last", &["MANIFEST_INVALID", "SEQ_GAP"], &|rows| {
+            let again = rows.clone();
+            (0..500).for_each(|_| rows.extend(again.iter().cloned()));
+        });
+        attack("the last ones cut", &["MANIFEST_INVALID", "SEQ_GAP"], &|rows| rows.truncate(4));
+        let codes = &["MANIFEST_INVALID", "HASH_MISMATCH"];
+        attack("a digest altered", codes, &|rows| rows[3].digest.0[0] ^= 1);
+        let codes: &[&str] = if per_record { &["UNSIGNED"] } else { &["MANIFEST_INVALID"] };
+        attack("all signatures gone", codes, &|rows| {
             rows.iter_mut().for_each(|row| row.signature = None);
         });
-        attack("a signature altered", &["MANIFEST_INVALID"], &|rows| {
+        attack("a signature altered", &["MANIFEST_INVALID", "SIG_INVALID"], &|rows| {
             let signed = rows.iter_mut().find_map(|row| row.signature.as_mut()).unwrap();
             signed.signature.0[9] ^= 4;
         });
-        attack("a record of another ledger", &["MANIFEST_INVALID"], &|rows| {
+        attack("a record of another ledger", &["MANIFEST_INVALID", "CHAIN_BROKEN"], &|rows| {
             rows[2].replace("\"ledger\":\"orders\"", "\"ledger\":\"others\"");
         });
-        attack("time goes backwards", &["MANIFEST_INVALID"], &|rows| {
+        attack("time goes backwards", &["MANIFEST_INVALID", "TIME_BACKWARDS"], &|rows| {
             rows[2].replace("\"time\":\"2026", "\"time\":\"2025");
         });
     }

@@ -5,12 +5,15 @@ import os
 import stat
 
 from .findings import CouldNotCheck, Problem
-from .manifest import MANIFEST_BYTES_MAX, PLAIN_BYTES_MAX, Manifest, parse_name
+from .manifest import MANIFEST_BYTES_MAX, PACKED_BYTES_MAX, PLAIN_BYTES_MAX, SEGMENT_RECORDS, Manifest, parse_name
 from .names import is_ledger
 from .note import open_checkpoint
 from .packed import Counted, Frames, LineTooLong, TooLarge, Unpackable, Unterminated, lines
 from .replay import Link, Replay
 
+# A segment is looked at up to so many plain bytes beyond twice what its manifest says, and so many lines.
+PLAIN_ROOM = 64 << 20
+LINES_MAX = 2 * SEGMENT_RECORDS
 # Key ids that no key of the auditor has are remembered of one segment up to this number.
 STRANGERS_MAX = 64
 
@@ -178,13 +181,13 @@ class Segment:
         return True
 
     def packed(self, file):
-        sha, size = hashlib.sha256(), 0
+        sha, stated = hashlib.sha256(), self.manifest.packed
+        if os.fstat(file.fileno()).st_size != stated["size"]:
+            return {"packed"}
         while data := file.read(1 << 20):
             sha.update(data)
-            size += len(data)
         file.seek(0)
-        stated = self.manifest.packed
-        return set() if (sha.hexdigest(), size) == (stated["sha256"], stated["size"]) else {"packed"}
+        return set() if sha.hexdigest() == stated["sha256"] else {"packed"}
 
     def plain(self, file):
         """Replays the lines. Gives what differs from the manifest, where they could be read to the end."""
@@ -193,9 +196,13 @@ class Segment:
         replay.begin(manifest_seq, self.trust.keys(manifest.origin), manifest.ledger)
         replay.next_seq, replay.link = manifest_seq, Link()
         replay.link.stated = manifest.first_prev and bytes.fromhex(manifest.first_prev)
-        stream = Counted(Frames(file, manifest.packed["size"]), min(manifest.plain["size"], PLAIN_BYTES_MAX), sha.update)
+        stated = manifest.plain["size"]
+        size_max = min(2 * stated + PLAIN_ROOM, PLAIN_BYTES_MAX)
+        stream = Counted(Frames(file, PACKED_BYTES_MAX), size_max, sha.update)
         try:
             for line in lines(stream):
+                if replay.stretch.lines == LINES_MAX:
+                    raise TooLarge("more lines than are looked at")
                 replay.line(line)
             if replay.next_seq <= self.last:
                 code = "TAIL_MISSING" if self.is_last else "SEQ_GAP"
@@ -205,11 +212,11 @@ class Segment:
             replay.line(error.line)
         except LineTooLong:
             self.tell("NOT_CANONICAL", "a line is too long")
-            return set()
+            return {"plain"} if size_max - stream.left > stated else set()
         except (TooLarge, Unpackable) as error:
             self.tell("MANIFEST_INVALID", str(error))
             return set()
-        return self.compare(sha.hexdigest(), manifest.plain["size"] - stream.left)
+        return self.compare(sha.hexdigest(), size_max - stream.left)
 
     def compare(self, sha256, size):
         manifest, replay = self.manifest, self.replay
