@@ -51,6 +51,8 @@ pub(crate) struct Expected<'a> {
     pub(crate) marks: &'a [u64],
     /// Findings to keep.
     pub(crate) findings_max: usize,
+    /// Lines to look at.
+    pub(crate) lines_max: u64,
 }
 
 /// A record whose digest could not be checked without the one before.
@@ -152,6 +154,9 @@ impl<'a> StretchCheck<'a> {
     }
 
     fn line(&mut self, line: &[u8]) -> bool {
+        if self.out.lines >= self.expected.lines_max {
+            return false;
+        }
         match Line::parse(line) {
             Ok(Line { record, digest, signature }) => {
                 self.record(record, digest, signature);

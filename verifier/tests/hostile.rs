@@ -59,13 +59,41 @@ fn bomb(byte: u8, mebibytes: usize, window_log: u32) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// Zstandard of `mebibytes` made of one piece again and again.
+fn bomb_of(piece: &[u8], mebibytes: usize) -> Vec<u8> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    let block = piece.repeat((1 << 20) / piece.len());
+    (0..mebibytes).for_each(|_| encoder.write_all(&block).unwrap());
+    encoder.finish().unwrap()
+}
+
 #[test]
-fn a_bomb_behind_an_honest_manifest_is_not_unpacked_further_than_the_manifest_says() {
+fn a_bomb_behind_an_honest_manifest_is_left_soon() {
+    let record = Plan::new("orders").ledger(19).records[12].line();
+    let long = [&[b'x'; 64 << 10][..], b"\n"].concat();
+    for (name, packed) in [
+        ("empty lines", bomb(b'\n', 900, 20)),
+        ("one line", bomb(b'a', 900, 20)),
+        ("long lines", bomb_of(&long, 900)),
+        ("a record again and again", bomb_of(&record, 900)),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        signed_segment(folder.path(), |segment| {
+            segment.packed = packed;
+            segment.manifest.packed = Content::of(&segment.packed);
+        });
+        let begin = std::time::Instant::now();
+        found_by_program(folder.path(), "vault", Code::ManifestInvalid);
+        eprintln!("{name}: {:?}", begin.elapsed());
+    }
+}
+
+#[test]
+fn a_segment_that_goes_on_for_a_terabyte_of_nothing_is_not_read_to_its_end() {
     let folder = tempfile::tempdir().unwrap();
-    signed_segment(folder.path(), |segment| {
-        segment.packed = bomb(b'\n', 900, 20);
-        segment.manifest.packed = Content::of(&segment.packed);
-    });
+    let manifests = Plan::new("orders").ledger(19).vault(folder.path(), &[10]);
+    let path = folder.path().join("orders").join(manifests[1].object_name());
+    fs::File::options().write(true).open(path).unwrap().set_len(1 << 40).unwrap();
     found_by_program(folder.path(), "vault", Code::ManifestInvalid);
 }
 

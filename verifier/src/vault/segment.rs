@@ -7,7 +7,9 @@ use std::sync::Arc;
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::code::Code;
 use indelible_core::hash::Sha256Hash;
-use indelible_core::limits::{LINE_BYTES_MAX, MANIFEST_BYTES_MAX, SEGMENT_PLAIN_BYTES_MAX};
+use indelible_core::limits::{
+    LINE_BYTES_MAX, MANIFEST_BYTES_MAX, SEGMENT_PLAIN_BYTES_MAX, SEGMENT_RECORDS_MAX,
+};
 use indelible_core::manifest::Manifest;
 use indelible_core::note::{NoteVerifyError, SignedNote};
 use indelible_core::segment::{Run, SEGMENT_PACKED_BYTES_MAX, manifest_name};
@@ -26,8 +28,12 @@ use crate::stretch::{Before, Expected, Stretch, StretchCheck};
 /// of a few bytes take gigabytes of memory.
 pub(crate) const WINDOW_LOG_MAX: u32 = 23;
 
-/// Bytes that a segment may at least be longer than its manifest says and still be unpacked.
-const EDITED_ROOM: u64 = 64 << 10;
+/// How much more than its manifest says a segment is unpacked, in bytes; see [`plain_bytes_max`].
+const PLAIN_ROOM: u64 = 64 << 20;
+
+/// Lines of a segment that are looked at: twice as many as one can have, so that records which were put
+/// into a whole one are still named, and a segment of the shortest lines there are is left soon.
+const LINES_MAX: u64 = 2 * SEGMENT_RECORDS_MAX;
 
 /// What a worker is asked to check.
 pub(crate) struct SegmentJob {
@@ -184,10 +190,11 @@ fn check_object(
             origin: Some(&manifest.origin),
             marks: &job.marks,
             findings_max: context.findings_max,
+            lines_max: LINES_MAX,
         },
         &context.trust,
     );
-    let read = match read_object(file, manifest, check) {
+    let read = match read_object(file, size, manifest, check) {
         Ok(read) => read,
         Err(error) => {
             return out.unchecked.push((out.file.clone(), error.to_string()));
@@ -208,19 +215,25 @@ struct ReadObject {
     plain_bytes: u64,
 }
 
-/// Reads and checks a segment. An error is one of the disk, not of the contents.
+/// Plain bytes of a segment that are looked at. What the manifest says is not the measure: a record that
+/// was edited into a longer one is to be named, not only the size. Nor is the format's limit alone, as a
+/// few kilobytes can be unpacked to a gigabyte: who wants the reader to work through more has to say so
+/// in the manifest, and then it is found there.
+fn plain_bytes_max(manifest: &Manifest) -> u64 {
+    manifest.plain.size.saturating_mul(2).saturating_add(PLAIN_ROOM).min(SEGMENT_PLAIN_BYTES_MAX)
+}
+
+/// Reads and checks a segment of `size` packed bytes. An error is one of the disk, not of the contents.
 fn read_object(
     file: File,
+    size: u64,
     manifest: &Manifest,
     mut check: StretchCheck<'_>,
 ) -> io::Result<ReadObject> {
-    // An edited segment is seldom packed into exactly as many bytes. It is read with some room, so that
-    // the very record can be named; but not for ever, as a sparse file can be long and cost nothing.
-    let room = manifest.packed.size.saturating_mul(2).saturating_add(EDITED_ROOM);
-    let packed = Packed::new(file.take(room.min(SEGMENT_PACKED_BYTES_MAX)));
+    let packed = Packed::new(file.take(SEGMENT_PACKED_BYTES_MAX));
     let mut decoder = zstd::stream::read::Decoder::with_buffer(BufReader::new(packed))?;
     decoder.window_log_max(WINDOW_LOG_MAX)?;
-    let plain_max = manifest.plain.size.min(SEGMENT_PLAIN_BYTES_MAX);
+    let plain_max = plain_bytes_max(manifest);
     let mut blocks = Blocks::new(decoder, plain_max).hashing();
     let mut block = Vec::new();
     let end = loop {
@@ -236,8 +249,11 @@ fn read_object(
     if let Some(error) = packed.failed.take() {
         return Err(error);
     }
-    // What the decoder did not want to see belongs to the file's hash all the same.
-    io::copy(&mut packed, &mut io::sink())?;
+    // What the decoder did not want to see belongs to the file's hash all the same. A file of another
+    // size has another hash, and it may be a sparse one without end.
+    if size == manifest.packed.size {
+        io::copy(&mut packed, &mut io::sink())?;
+    }
     Ok(ReadObject { stretch: check.finish(), end, packed: packed.finish(), plain, plain_bytes })
 }
 
@@ -275,7 +291,7 @@ impl<R: Read> Read for Packed<R> {
     }
 }
 
-/// Compares a segment with what its manifest says of it.
+/// Compares a segment of `size` packed bytes with what its manifest says of it.
 fn compare(out: &mut SegmentOutcome, manifest: &Manifest, read: &ReadObject, size: u64) {
     let mut differs = Vec::new();
     let mut check = |same: bool, what: &'static str| {
@@ -283,10 +299,12 @@ fn compare(out: &mut SegmentOutcome, manifest: &Manifest, read: &ReadObject, siz
             differs.push(what);
         }
     };
+    let is_whole = matches!(read.end, Some(End::Whole | End::Unterminated));
     check(size == manifest.packed.size, "packed size");
-    check(read.packed == manifest.packed.sha256, "packed sha256");
-    if matches!(read.end, Some(End::Whole | End::Unterminated)) {
-        check(read.plain_bytes == manifest.plain.size, "plain size");
+    check(size != manifest.packed.size || read.packed == manifest.packed.sha256, "packed sha256");
+    let stated = manifest.plain.size;
+    check(read.plain_bytes == stated || (!is_whole && read.plain_bytes < stated), "plain size");
+    if is_whole {
         check(read.plain == manifest.plain.sha256, "plain sha256");
         check(read.stretch.lines == manifest.count(), "count");
         check(read.stretch.last.stored == Some(manifest.last_digest), "last_digest");
@@ -318,12 +336,16 @@ fn judge_end(out: &mut SegmentOutcome, read: &ReadObject, job: &SegmentJob) {
         ),
         Some(End::TooLarge) => (
             Code::ManifestInvalid,
-            "the segment unpacks to more than its manifest or the format allows; the rest was not read"
+            "the segment unpacks to far more than its manifest says; the rest was not read"
                 .to_owned(),
         ),
         Some(End::Failed(error)) => {
             (Code::ManifestInvalid, format!("the segment cannot be unpacked further: {error}"))
         }
+        None if read.stretch.lines >= LINES_MAX => (
+            Code::ManifestInvalid,
+            format!("the segment has more than {LINES_MAX} lines; the rest was not read"),
+        ),
         None => (
             Code::NotCanonical,
             "so many lines are no records that the segment was given up".to_owned(),
