@@ -110,6 +110,8 @@ fn interrupt(fault: Fault, at: u64) -> Option<()> {
     match world.archive_into(&vault, Seal::Now) {
         Err(ArchiveError::Vault(_) | ArchiveError::Foreign { .. }) => {}
         Ok(_) if vault.steps.load(SeqCst) <= at => return None,
+        // The first look at the manifest, before the claim, only says whether there is something to do.
+        Ok(_) if fault == Fault::Lie && at == 0 => {}
         other => panic!("{fault:?} of step {at}: {other:?}"),
     }
     // What there is is good at any moment, and nothing that was there has changed.
