@@ -13,6 +13,7 @@ use indelible_ledger::signer::LocalEd25519;
 
 use super::{Finding, bad, good, look};
 use crate::auth::ADMIN_TOKEN_FILE;
+use crate::cli::verify;
 use crate::serve::{PUBLIC_KEY_FILE, SIGNING_KEY_FILE};
 
 /// Less free space than this makes a disk full before anyone looks.
@@ -66,6 +67,9 @@ pub(super) fn examine(dir: &Path, findings: &mut Vec<Finding>) -> Running {
     findings.push(key(dir));
     findings.push(token(dir));
     let running = lock(dir, findings);
+    if dir.join("db").exists() {
+        findings.push(database(dir));
+    }
     findings.push(space(dir));
     findings.push(clock(dir));
     running
@@ -192,6 +196,24 @@ fn lock(dir: &Path, findings: &mut Vec<Finding>) -> Running {
             findings.push(bad("lock", error.to_string(), advice));
             Running::Unknown
         }
+    }
+}
+
+/// Whether the database is the one that answered clients last.
+fn database(dir: &Path) -> Finding {
+    match verify::set_back(dir) {
+        Ok(None) => good("database", "as far as the head file says"),
+        Ok(Some(found)) => bad(
+            "database",
+            found,
+            "probably a backup was restored; a server would fork the history and does not start: put the \
+             newest copy of the database back",
+        ),
+        Err(error) => bad(
+            "database",
+            format!("{error:#}"),
+            "keep a copy of the folder as it is, then restore from a backup or the archive",
+        ),
     }
 }
 

@@ -102,6 +102,15 @@ fn forward(kind: &str, rest: Forwarded) -> anyhow::Result<u8> {
     Err(anyhow!(error).context(format!("cannot run {}", program.display())))
 }
 
+/// What is wrong when the database in a data folder is not the one that the folder's head file speaks
+/// of, such as an old copy that was put back. Changes nothing.
+///
+/// # Errors
+/// When the database cannot be read.
+pub(super) fn set_back(dir: &Path) -> anyhow::Result<Option<String>> {
+    live::Database::open(dir)?.set_back()
+}
+
 fn verify_live(args: Args) -> anyhow::Result<u8> {
     let trust = trust(&args)?;
     let mut heads = Vec::new();
