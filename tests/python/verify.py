@@ -8,6 +8,7 @@
 For tests, many in one process, a JSON value a line in and out:
     verify.py batch        arguments as above -> exit code and codes
     verify.py json         {"bytes": base64, "depth": n} -> canonical form, or code and offset
+    verify.py ed25519      [key, message, signature], each hex -> by either rule, by its text and as verified
 
 One finding a line: code, place, detail, divided by tabs. Exit codes: 0 all good, 1 tampering found,
 2 could not check, 64 wrong use.
@@ -19,7 +20,7 @@ import json
 import os
 import sys
 
-from ledgercheck import canonical, export, receipt, vault
+from ledgercheck import canonical, ed25519, export, receipt, vault
 from ledgercheck.findings import EXIT_GOOD, EXIT_WRONG_USE, CouldNotCheck, Findings, Problem
 from ledgercheck.note import NOTE_BYTES_MAX, Checkpoint, Trust, VKey, open_checkpoint
 
@@ -37,6 +38,8 @@ def main():
         return answer(canonical_form)
     if sys.argv[1:] == ["batch"]:
         return answer(verify_one)
+    if sys.argv[1:] == ["ed25519"]:
+        return answer(signature)
     findings = verify(sys.argv[1:])
     report(findings)
     return findings.exit_code()
@@ -109,6 +112,15 @@ def canonical_form(question):
     except canonical.JsonError as error:
         return {"code": error.code, "offset": error.offset}
     return {"canonical": base64.b64encode(written).decode(), "same": written == data}
+
+
+def signature(question):
+    key, message, sig = map(bytes.fromhex, question)
+    return {
+        "usable": ed25519.usable_key(key),
+        "by_the_text": {rule: ed25519.by_the_text(key, message, sig, rule == "strict") for rule in ("record", "strict")},
+        "verified": {"record": ed25519.verify_record(key, message, sig), "strict": ed25519.verify_strict(key, message, sig)},
+    }
 
 
 if __name__ == "__main__":
