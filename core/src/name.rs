@@ -12,13 +12,19 @@ use crate::limits::{
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Not a ledger name.
-    #[error("a ledger name is 1 to {LEDGER_NAME_BYTES_MAX} characters of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit")]
+    #[error(
+        "a ledger name is 1 to {LEDGER_NAME_BYTES_MAX} characters of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
+    )]
     Ledger,
     /// Not a server name.
-    #[error("a server name is 1 to {SERVER_NAME_BYTES_MAX} characters of a-z, 0-9, '.' and '-', beginning with a letter or digit, and may end in a port such as :8080")]
+    #[error(
+        "a server name is 1 to {SERVER_NAME_BYTES_MAX} characters of a-z, 0-9, '.' and '-', beginning with a letter or digit, and may end in a port such as :8080"
+    )]
     Server,
     /// Not an origin.
-    #[error("an origin is a server name, a slash and a ledger name, at most {ORIGIN_BYTES_MAX} bytes together")]
+    #[error(
+        "an origin is a server name, a slash and a ledger name, at most {ORIGIN_BYTES_MAX} bytes together"
+    )]
     Origin,
     /// Not an event id.
     #[error("an event id is 1 to {ID_BYTES_MAX} bytes of UTF-8 without control characters")]

@@ -64,11 +64,19 @@ impl Timestamp {
         let (hour, minute, second) =
             (number(&text[11..13])?, number(&text[14..16])?, number(&text[17..19])?);
         let fraction = number(&text[20..26])?;
-        if year < 1970 || !(1..=12).contains(&month) || day < 1 || hour > 23 || minute > 59 || second > 59
+        if year < 1970
+            || !(1..=12).contains(&month)
+            || day < 1
+            || hour > 23
+            || minute > 59
+            || second > 59
         {
             return Err(TimeError);
         }
-        let seconds = days_from_civil(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
+        let seconds = days_from_civil(year, month, day) * SECONDS_PER_DAY
+            + hour * 3600
+            + minute * 60
+            + second;
         let time = Self::from_micros(seconds * MICROS_PER_SECOND + fraction)?;
         // Writing it again catches what the fields alone cannot show: the separators and days such as
         // 31 April, which would come back as another date.

@@ -302,10 +302,7 @@ pub(crate) fn accepted_before(record: &StoredRecord) -> Result<Accepted, ReadErr
 }
 
 /// The highest key of a space, for looking from the end.
-pub(crate) fn last_row(
-    store: &dyn Read,
-    space: Space,
-) -> Result<Option<Row>, ReadError> {
+pub(crate) fn last_row(store: &dyn Read, space: Space) -> Result<Option<Row>, ReadError> {
     let scan = Scan { from: Bound::Unbounded, to: Bound::Unbounded, ..Scan::all(space) };
     Ok(store.first(&scan.backward())?)
 }

@@ -56,7 +56,10 @@ pub(crate) struct Commit {
 ///
 /// # Errors
 /// When a block does not take its signatures, which is a fault of this program; the batch is given back.
-pub(crate) fn encode(batch: Batch, runs: Vec<RunToStore>) -> Result<Commit, Box<(Batch, ReadError)>> {
+pub(crate) fn encode(
+    batch: Batch,
+    runs: Vec<RunToStore>,
+) -> Result<Commit, Box<(Batch, ReadError)>> {
     let mut rows = store::Batch::new();
     let mut to_publish = Vec::with_capacity(runs.len());
     let mut totals = Totals { ordinal: 0, records: 0, bytes: 0 };
