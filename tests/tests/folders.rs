@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indelible_tests::check::{agrees, books_balance, open, replay};
-use indelible_tests::client::{Appended, Client, Event};
+use indelible_tests::client::{Appended, Event};
 use indelible_tests::forge::copy_folder;
 use indelible_tests::programs::{indelible, indelible_verify, run};
 use indelible_tests::sandbox::{in_memory, say_skipped};
@@ -115,6 +115,9 @@ fn a_restored_backup_is_refused_and_explained() {
         let doctor = run(indelible(), ["doctor", "--data", data, "--json"]);
         assert_eq!(doctor.code, 1, "{doctor:?}");
         assert!(doctor.stdout.contains("backup"), "doctor does not explain: {doctor:?}");
+        let verify = run(indelible(), ["verify", "--data", data, "--json"]);
+        assert_eq!(verify.code, 1, "{verify:?}");
+        assert!(verify.stdout.contains("HEAD_BEHIND"), "{verify:?}");
     }
 }
 
@@ -139,7 +142,8 @@ fn a_read_only_folder_is_refused_with_a_reason() {
 }
 
 /// Appends until the server refuses, and returns what it took and the refusal's code.
-fn fill(client: &mut Client, ledger: &str, next: &mut u64) -> (Vec<(Event, u64)>, String) {
+fn fill(server: &Server, ledger: &str, next: &mut u64) -> (Vec<(Event, u64)>, String) {
+    let mut client = server.client();
     let mut taken = Vec::new();
     loop {
         let pad = "x".repeat(8000);
@@ -148,7 +152,8 @@ fn fill(client: &mut Client, ledger: &str, next: &mut u64) -> (Vec<(Event, u64)>
                 Event::new(format!("{ledger}-{n}"), format!("{{\"n\":{n},\"pad\":\"{pad}{n}\"}}"))
             })
             .collect();
-        match client.append_all(ledger, &batch).expect("an answer, even on a full disk") {
+        let answer = client.append_all(ledger, &batch);
+        match answer.unwrap_or_else(|e| panic!("no answer on a full disk: {e}\n{}", server.log())) {
             Appended::Acked(acks, _) => {
                 *next += 64;
                 taken.extend(batch.into_iter().zip(acks).map(|(event, ack)| (event, ack.seq)));
@@ -189,7 +194,7 @@ fn a_full_disk_is_a_clear_problem_loses_nothing_and_heals_when_there_is_room() {
     let mut client = server.client();
     client.create("orders", "commit");
     let mut next = 0;
-    let (taken, code) = fill(&mut client, "orders", &mut next);
+    let (taken, code) = fill(&server, "orders", &mut next);
     assert!(["store_unavailable", "outcome_unknown"].contains(&code.as_str()), "{code}");
     assert!(!taken.is_empty());
     // Reading goes on, or says that it cannot; the process lives.
