@@ -14,7 +14,8 @@ use indelible_core::code::{Code, EXIT_TAMPERED};
 use indelible_core::key::{Trust, VKey};
 use indelible_core::limits::NOTE_BYTES_MAX;
 use indelible_core::name::LedgerName;
-use indelible_verifier::{FINDINGS_MAX_DEFAULT, JOBS_MAX, Options, Verifier, render};
+use indelible_verifier::{FINDINGS_MAX_DEFAULT, JOBS_MAX, Options, Verdict, Verifier, render};
+use serde_json::{Value, json};
 
 use super::{data_dir_default, output, usage};
 use crate::serve::PUBLIC_KEY_FILE;
@@ -132,8 +133,8 @@ fn verify_live(args: Args) -> anyhow::Result<u8> {
     let set_back = database.set_back()?;
     if args.json {
         let mut value = render::json(&report);
-        if let (Some(members), Some(what)) = (value.as_object_mut(), &set_back) {
-            members.insert("head_behind".into(), what.as_str().into());
+        if let Some(what) = &set_back {
+            add_set_back(&mut value, what);
         }
         output::json(&value)?;
     } else {
@@ -144,6 +145,21 @@ fn verify_live(args: Args) -> anyhow::Result<u8> {
         }
     }
     Ok(if set_back.is_some() { EXIT_TAMPERED } else { report.verdict().exit_code() })
+}
+
+/// Makes the database's being older than the head file a finding like those of the verifier, which
+/// knows nothing of head files.
+fn add_set_back(report: &mut Value, what: &str) {
+    let code = Code::HeadBehind.as_str();
+    let finding = json!({ "code": code, "ledger": "", "message": what, "times": 1 });
+    if let Some(findings) = report["findings"].as_array_mut() {
+        findings.insert(0, finding);
+    }
+    let total = report["findings_total"].as_u64().unwrap_or(0);
+    report["findings_total"] = (total + 1).into();
+    report["findings_by_code"][code] = 1.into();
+    report["verdict"] = json!(Verdict::Tampered);
+    report["exit_code"] = EXIT_TAMPERED.into();
 }
 
 /// The keys that were given, or the folder's own, with a word about what that is worth.
