@@ -18,6 +18,7 @@ mod chunk;
 mod context;
 mod export;
 mod findings;
+pub mod keys;
 mod ledger;
 mod pipeline;
 mod progress;

@@ -116,6 +116,8 @@ fn the_list_of_findings_is_bounded_and_the_count_is_not() {
 fn wrong_use_ends_with_64_and_an_explanation() {
     let case = Case::new();
     let vault = case.path("vault");
+    case.write("no-keys", b"# none yet\n\n");
+    case.write("endless", &vec![b'\n'; (256 << 10) + 1]);
     let output = program().args(["vault", &vault]).output().unwrap();
     assert_eq!(exit_code(&output), 64);
     assert!(text(&output).contains("Trust cannot come from the thing that is checked"));
@@ -126,6 +128,8 @@ fn wrong_use_ends_with_64_and_an_explanation() {
         vec!["vault", &vault, "--key", "nonsense"],
         vec!["vault", &vault, "--ledger", "../etc"],
         vec!["vault", &vault, "--key", &case.path("head")],
+        vec!["vault", &vault, "--key", &case.path("no-keys")],
+        vec!["vault", &vault, "--key", &case.path("endless")],
     ] {
         let output = run(&arguments);
         assert_eq!(exit_code(&output), 64, "{arguments:?}: {}", text(&output));
@@ -144,6 +148,7 @@ fn what_cannot_be_read_ends_with_2() {
         vec!["receipt", "/nowhere/at/all"],
         vec!["export", &case.path("vault")],
         vec!["vault", &case.path("vault"), "--head", "/nowhere"],
+        vec!["vault", &case.path("vault"), "--key", &case.path("vault")],
         vec!["vault", &case.path("vault"), "--ledger", "nothing"],
     ] {
         let output = run(&arguments);

@@ -8,9 +8,10 @@ use std::sync::Mutex;
 
 use clap::{Args, Parser, Subcommand};
 use indelible_core::code::{EXIT_UNCHECKED, EXIT_USAGE};
-use indelible_core::key::{Trust, VKey};
+use indelible_core::key::Trust;
 use indelible_core::limits::NOTE_BYTES_MAX;
 use indelible_core::name::LedgerName;
+use indelible_verifier::keys::{self, GivenKeyError};
 use indelible_verifier::{FINDINGS_MAX_DEFAULT, Options, Progress, Verifier, receipt, render};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -175,32 +176,11 @@ fn trust(given: &[String]) -> Result<Trust, Stop> {
     }
     let mut trust = Trust::new();
     for text in given {
-        if let Ok(vkey) = VKey::parse(text) {
-            trust.add(vkey);
-            continue;
-        }
-        let path = Path::new(text);
-        if !path.exists() {
-            let why = VKey::parse(text).err().map(|error| error.to_string()).unwrap_or_default();
-            let message = format!("--key {text}: there is no such file, and it is no key: {why}");
-            return Err(Stop(EXIT_USAGE, message));
-        }
-        let bytes = read(path).map_err(|error| unreadable(path, &error))?;
-        let lines = String::from_utf8_lossy(&bytes);
-        let lines =
-            lines.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let before = trust.vkeys().len();
-        for line in lines {
-            let vkey = VKey::parse(line)
-                .map_err(|error| Stop(EXIT_USAGE, format!("--key {}: {error}", path.display())))?;
-            trust.add(vkey);
-        }
-        if trust.vkeys().len() == before && bytes.is_empty() {
-            return Err(Stop(EXIT_USAGE, format!("--key {}: it holds no key", path.display())));
-        }
-    }
-    if trust.is_empty() {
-        return Err(Stop(EXIT_USAGE, "the files given with --key hold no key".to_owned()));
+        keys::add_given(&mut trust, text).map_err(|error| {
+            let unreadable = matches!(error, GivenKeyError::Unreadable { .. });
+            let code = if unreadable { EXIT_UNCHECKED } else { EXIT_USAGE };
+            Stop(code, format!("--key {error}"))
+        })?;
     }
     Ok(trust)
 }

@@ -11,9 +11,10 @@ use std::process::Command;
 use anyhow::{Context, anyhow};
 use clap::Subcommand;
 use indelible_core::code::{Code, EXIT_TAMPERED};
-use indelible_core::key::{Trust, VKey};
+use indelible_core::key::Trust;
 use indelible_core::limits::NOTE_BYTES_MAX;
 use indelible_core::name::LedgerName;
+use indelible_verifier::keys::{self, GivenKeyError};
 use indelible_verifier::{FINDINGS_MAX_DEFAULT, JOBS_MAX, Options, Verdict, Verifier, render};
 use serde_json::{Value, json};
 
@@ -167,7 +168,7 @@ fn trust(args: &Args) -> anyhow::Result<Trust> {
     let mut trust = Trust::new();
     if args.keys.is_empty() {
         let path = args.data.join(PUBLIC_KEY_FILE);
-        add_file(&mut trust, &path)?;
+        keys::add_file(&mut trust, &path).context("no key was given with --key")?;
         output::warning(&format!(
             "the key comes from {} itself, so this shows only that the folder agrees with itself; \
              give the key that auditors hold with --key",
@@ -175,32 +176,19 @@ fn trust(args: &Args) -> anyhow::Result<Trust> {
         ));
     }
     for given in &args.keys {
-        match VKey::parse(given) {
-            Ok(vkey) => trust.add(vkey),
-            Err(_) if Path::new(given).exists() => add_file(&mut trust, Path::new(given))?,
-            Err(error) => {
-                return Err(usage(format!("--key {given}: no such file, and no key: {error}")));
-            }
-        }
+        keys::add_given(&mut trust, given).map_err(unfit)?;
     }
     Ok(trust)
 }
 
-fn add_file(trust: &mut Trust, path: &Path) -> anyhow::Result<()> {
-    let bytes = read_small(path)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let mut lines =
-        text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).peekable();
-    if lines.peek().is_none() {
-        return Err(usage(format!("{} holds no key", path.display())));
+fn unfit(error: GivenKeyError) -> anyhow::Error {
+    match error {
+        GivenKeyError::Unreadable { .. } => anyhow!("--key {error}"),
+        error => usage(format!("--key {error}")),
     }
-    for line in lines {
-        trust.add(VKey::parse(line).with_context(|| path.display().to_string())?);
-    }
-    Ok(())
 }
 
-/// A key file or a checkpoint; more than that is neither.
+/// A checkpoint; what is larger is none.
 fn read_small(path: &Path) -> anyhow::Result<Vec<u8>> {
     let cannot = || format!("cannot read {}", path.display());
     let length = std::fs::metadata(path).with_context(cannot)?.len();
