@@ -269,10 +269,12 @@ impl<'a> StretchCheck<'a> {
         };
         let wrong = recomputed.filter(|recomputed| *recomputed != digest);
         if wrong.is_some() {
-            // Rare, and which of the two records is to blame depends on the signature before.
-            self.signatures.settle();
             let before = &mut self.out.last;
-            before.signature_bad |= before.seq.is_some_and(|seq| self.signatures.is_bad(seq));
+            if !jumped {
+                // Rare, and which of the two records is to blame depends on the signature before.
+                self.signatures.settle();
+                before.signature_bad |= before.seq.is_some_and(|seq| self.signatures.is_bad(seq));
+            }
             let blame = blame(before, seq, jumped, record, &digest);
             if let Some(finding) = blame {
                 self.find(finding);

@@ -5,15 +5,15 @@ import os
 import stat
 
 from .findings import CouldNotCheck, Problem
-from .manifest import MANIFEST_BYTES_MAX, PACKED_BYTES_MAX, PLAIN_BYTES_MAX, SEGMENT_RECORDS, Manifest, parse_name
+from .manifest import MANIFEST_BYTES_MAX, PACKED_BYTES_MAX, PLAIN_BYTES_MAX, Manifest, parse_name
 from .names import is_ledger
 from .note import open_checkpoint
 from .packed import Counted, Frames, LineTooLong, TooLarge, Unpackable, Unterminated, lines
 from .replay import Link, Replay
 
-# A segment is looked at up to so many plain bytes beyond twice what its manifest says, and so many lines.
+# A segment is looked at up to so many plain bytes and lines beyond twice what its manifest says.
 PLAIN_ROOM = 64 << 20
-LINES_MAX = 2 * SEGMENT_RECORDS
+LINES_ROOM = 1024
 # Key ids that no key of the auditor has are remembered of one segment up to this number.
 STRANGERS_MAX = 64
 
@@ -201,7 +201,7 @@ class Segment:
         stream = Counted(Frames(file, PACKED_BYTES_MAX), size_max, sha.update)
         try:
             for line in lines(stream):
-                if replay.stretch.lines == LINES_MAX:
+                if replay.stretch.lines == 2 * manifest.count + LINES_ROOM:
                     raise TooLarge("more lines than are looked at")
                 replay.line(line)
             if replay.next_seq <= self.last:

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::code::Code;
 use indelible_core::hash::Sha256Hash;
-use indelible_core::limits::{
-    LINE_BYTES_MAX, MANIFEST_BYTES_MAX, SEGMENT_PLAIN_BYTES_MAX, SEGMENT_RECORDS_MAX,
-};
+use indelible_core::limits::{LINE_BYTES_MAX, MANIFEST_BYTES_MAX, SEGMENT_PLAIN_BYTES_MAX};
 use indelible_core::manifest::Manifest;
 use indelible_core::note::{NoteVerifyError, SignedNote};
 use indelible_core::segment::{Run, SEGMENT_PACKED_BYTES_MAX, manifest_name};
@@ -31,9 +29,8 @@ pub(crate) const WINDOW_LOG_MAX: u32 = 23;
 /// How much more than its manifest says a segment is unpacked, in bytes; see [`plain_bytes_max`].
 const PLAIN_ROOM: u64 = 64 << 20;
 
-/// Lines of a segment that are looked at: twice as many as one can have, so that records which were put
-/// into a whole one are still named, and a segment of the shortest lines there are is left soon.
-const LINES_MAX: u64 = 2 * SEGMENT_RECORDS_MAX;
+/// How many lines more than its manifest says a segment is looked at; see [`lines_max`].
+const LINES_ROOM: u64 = 1024;
 
 /// What a worker is asked to check.
 pub(crate) struct SegmentJob {
@@ -190,7 +187,7 @@ fn check_object(
             origin: Some(&manifest.origin),
             marks: &job.marks,
             findings_max: context.findings_max,
-            lines_max: LINES_MAX,
+            lines_max: lines_max(manifest),
         },
         &context.trust,
     );
@@ -201,7 +198,7 @@ fn check_object(
         }
     };
     compare(out, manifest, &read, size);
-    judge_end(out, &read, job);
+    judge_end(out, manifest, &read, job);
     out.stretch = Some(read.stretch);
 }
 
@@ -221,6 +218,12 @@ struct ReadObject {
 /// in the manifest, and then it is found there.
 fn plain_bytes_max(manifest: &Manifest) -> u64 {
     manifest.plain.size.saturating_mul(2).saturating_add(PLAIN_ROOM).min(SEGMENT_PLAIN_BYTES_MAX)
+}
+
+/// Lines of a segment that are looked at, with room for records that were put in. One line again and
+/// again packs to nearly nothing, and each has a signature to check.
+fn lines_max(manifest: &Manifest) -> u64 {
+    manifest.count().saturating_mul(2).saturating_add(LINES_ROOM)
 }
 
 /// Reads and checks a segment of `size` packed bytes. An error is one of the disk, not of the contents.
@@ -318,7 +321,7 @@ fn compare(out: &mut SegmentOutcome, manifest: &Manifest, read: &ReadObject, siz
 }
 
 /// Says why a segment ended where it should not.
-fn judge_end(out: &mut SegmentOutcome, read: &ReadObject, job: &SegmentJob) {
+fn judge_end(out: &mut SegmentOutcome, manifest: &Manifest, read: &ReadObject, job: &SegmentJob) {
     let last = job.run.last().get();
     let next = read.stretch.next_seq.min(last);
     let (code, what) = match &read.end {
@@ -342,9 +345,10 @@ fn judge_end(out: &mut SegmentOutcome, read: &ReadObject, job: &SegmentJob) {
         Some(End::Failed(error)) => {
             (Code::ManifestInvalid, format!("the segment cannot be unpacked further: {error}"))
         }
-        None if read.stretch.lines >= LINES_MAX => (
+        None if read.stretch.lines >= lines_max(manifest) => (
             Code::ManifestInvalid,
-            format!("the segment has more than {LINES_MAX} lines; the rest was not read"),
+            "the segment has far more lines than its manifest says; the rest was not read"
+                .to_owned(),
         ),
         None => (
             Code::NotCanonical,
