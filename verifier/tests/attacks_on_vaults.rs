@@ -245,6 +245,32 @@ fn bent_segment(folder: &Path, bend: impl FnOnce(&mut Segment)) {
     segment.write(folder, &ledger.plan);
 }
 
+#[test]
+fn an_edited_record_is_named_however_much_larger_its_segment_became() {
+    for bytes in [1usize, 100, 20_000, 900_000] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ledger = plan().ledger(19);
+        let mut records = ledger.records.clone();
+        ledger.seal(folder.path(), 10);
+        let manifest = ledger.seal(folder.path(), 10);
+        // Text that does not pack well.
+        let noise: String = (0..bytes as u64)
+            .map(|n| char::from(b'a' + (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u8 % 26))
+            .collect();
+        let record = String::from_utf8(records[14].record.clone()).unwrap();
+        let edited = record.replacen("\"pay\"", &format!("\"{noise}\""), 1);
+        assert_ne!(record, edited);
+        records[14].record = edited.into_bytes();
+        let lines: Vec<u8> = records[10..20].iter().flat_map(|made| made.line()).collect();
+        let object = folder.path().join("orders").join(manifest.object_name());
+        fs::write(object, support::pack(&lines)).unwrap();
+        let report = vault(folder.path());
+        assert_codes(&report, &[Code::ManifestInvalid, Code::HashMismatch]);
+        let named = report.findings.kept().iter().find(|found| found.code == Code::HashMismatch);
+        assert_eq!(named.unwrap().first_seq, Some(14));
+    }
+}
+
 /// What is bent, how, and the codes that must be among what is found.
 type Lie = (&'static str, fn(&mut Segment), &'static [Code]);
 
