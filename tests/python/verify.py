@@ -116,10 +116,12 @@ def canonical_form(question):
 
 def signature(question):
     key, message, sig = map(bytes.fromhex, question)
+    strict = {"record": False, "strict": True}
+    verified = {"record": ed25519.verify_record, "strict": ed25519.verify_strict}
     return {
         "usable": ed25519.usable_key(key),
-        "by_the_text": {rule: ed25519.by_the_text(key, message, sig, rule == "strict") for rule in ("record", "strict")},
-        "verified": {"record": ed25519.verify_record(key, message, sig), "strict": ed25519.verify_strict(key, message, sig)},
+        "by_the_text": {rule: ed25519.by_the_text(key, message, sig, value) for rule, value in strict.items()},
+        "verified": {rule: verify(key, message, sig) for rule, verify in verified.items()},
     }
 
 
