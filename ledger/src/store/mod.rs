@@ -215,7 +215,7 @@ impl<'a> Scan<'a> {
 /// Told of each row of a scan; `Break` ends it.
 pub type Visitor<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
-/// What a [`Reader::snapshot`] runs on the snapshot.
+/// What a [`Store::snapshot`] runs on the snapshot.
 pub type SnapshotTask<'a> = dyn FnMut(&dyn Read) -> Result<(), StoreError> + 'a;
 
 /// One row as a scan hands it out.
