@@ -12,6 +12,8 @@ use hdrhistogram::Histogram;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use hyper::{Method, StatusCode};
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::event::envelopes;
 use super::http::Connection;
@@ -158,26 +160,15 @@ where
     F: Fn(&[String], usize) -> Bytes + Send + Sync + 'static,
 {
     let make = Arc::new(make);
-    let next = Arc::new(AtomicU64::new(0));
-    run(plan, move |plan, index, start| {
-        let (make, next) = (Arc::clone(&make), Arc::clone(&next));
+    let turns = Arc::new(Turns::new(requests, rate, plan.connections));
+    run(plan, move |plan, index, _| {
+        let (make, turns) = (Arc::clone(&make), Arc::clone(&turns));
         async move {
             let mut connection = plan.connect().await?;
             let lines = envelopes(index as u64, 512, plan.event_bytes);
             let mut latency = Histogram::new(3)?;
             let mut busy = 0u64;
-            loop {
-                let turn = next.fetch_add(1, Ordering::Relaxed);
-                if turn >= requests {
-                    return Ok((latency, busy));
-                }
-                let planned = match rate {
-                    // The clock of an open loop goes on while the server is slow; otherwise slow answers
-                    // would hide the requests that waited behind them.
-                    Some(rate) => start + Duration::from_secs_f64(turn as f64 / rate),
-                    None => Instant::now(),
-                };
-                tokio::time::sleep_until(planned.into()).await;
+            while let Some((turn, planned)) = turns.next(index).await {
                 let body = make(&lines, turn as usize);
                 loop {
                     let (status, answer) =
@@ -193,9 +184,49 @@ where
                 }
                 latency.record(planned.elapsed().as_micros() as u64)?;
             }
+            Ok((latency, busy))
         }
     })
     .await
+}
+
+/// Who sends which request when.
+enum Turns {
+    /// As fast as answers come: every connection takes the next turn.
+    Closed { next: AtomicU64, requests: u64 },
+    /// At a rate that goes on while the server is slow; otherwise slow answers would hide the requests
+    /// that waited behind them.
+    Open(Vec<Mutex<UnboundedReceiver<(u64, Instant)>>>),
+}
+
+impl Turns {
+    fn new(requests: u64, rate: Option<f64>, connections: usize) -> Self {
+        let Some(rate) = rate else { return Self::Closed { next: AtomicU64::new(0), requests } };
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            (0..connections).map(|_| unbounded_channel()).unzip();
+        // A thread of its own, since the runtime's timers only tick every millisecond, several times
+        // what is measured.
+        std::thread::spawn(move || {
+            let start = Instant::now() + Duration::from_millis(200);
+            for turn in 0..requests {
+                let planned = start + Duration::from_secs_f64(turn as f64 / rate);
+                std::thread::sleep(planned.saturating_duration_since(Instant::now()));
+                // A connection that has failed says so itself.
+                let _ = senders[turn as usize % senders.len()].send((turn, planned));
+            }
+        });
+        Self::Open(receivers.into_iter().map(Mutex::new).collect())
+    }
+
+    async fn next(&self, connection: usize) -> Option<(u64, Instant)> {
+        match self {
+            Self::Closed { next, requests } => {
+                let turn = next.fetch_add(1, Ordering::Relaxed);
+                (turn < *requests).then(|| (turn, Instant::now()))
+            }
+            Self::Open(receivers) => receivers.get(connection)?.lock().await.recv().await,
+        }
+    }
 }
 
 async fn run<F, W>(plan: &Plan, work: F) -> Result<Outcome>
