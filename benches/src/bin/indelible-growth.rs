@@ -59,8 +59,10 @@ async fn main() -> Result<()> {
     folder.disable_cleanup(args.keep);
     let data = folder.path().join("data");
     let server = Server::start(&args.program, &data)?;
-    let mut admin = Connection::open(&server.address, &server.token).await?;
-    admin.create_ledger("growth", &args.sign_per).await?;
+    Connection::open(&server.address, &server.token)
+        .await?
+        .create_ledger("growth", &args.sign_per)
+        .await?;
     let plan = Plan {
         address: server.address.clone(),
         token: server.token.clone(),
@@ -82,6 +84,8 @@ async fn main() -> Result<()> {
             cpu::peak_mib(server.pid())?,
         );
     }
+    // The server closes a connection that was idle for so long.
+    let mut admin = Connection::open(&server.address, &server.token).await?;
     let size = admin.size("growth").await?;
     ensure!(size == u64::from(args.slices) * args.slice + 1, "the checkpoint holds {size} records");
     for (what, old_parameter) in [("inclusion", false), ("consistency", true)] {
