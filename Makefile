@@ -28,6 +28,7 @@ build: ## Build both programs and link them into bin/
 
 test: ## Install what is missing, then run every test
 	@scripts/system-deps
+	@scripts/test-deps
 	$(CARGO) test --release --workspace
 
 bench: ## Run the criterion benches (docs/PERFORMANCE.md names the load generator's commands)
