@@ -7,7 +7,7 @@ use indelible_core::json::{
 };
 
 /// ECMAScript Number::toString, steps 5 to 12.
-fn es6(number: f64) -> String {
+pub(crate) fn es6(number: f64) -> String {
     if number == 0.0 {
         return "0".into();
     }
