@@ -6,7 +6,7 @@ use indelible_core::json::{CanonicalObject, JsonErrorCode, Limits, Numbers, cano
 use indelible_core::key::KeyId;
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
 use indelible_core::record::{Body, Place, PreparedEvent, RecordError, RecordView, seal_system};
-use indelible_core::system::{Creation, SegmentArchived, SignPer, System, SystemError};
+use indelible_core::system::{Creation, SegmentArchived, SignPer, System, SystemError, is_kind};
 use indelible_core::time::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
@@ -345,6 +345,10 @@ fn system_objects_of_known_kinds_have_exactly_their_shape() {
         ("\"ed25519:ab", "\"ed25519:AB", SystemError::Member("keys")),
         ("\"ed25519:ab", "1,\"ed25519:ab", SystemError::Member("keys")),
         ("\"kind\":\"ledger_created\"", "\"kind\":1", SystemError::Member("kind")),
+        ("\"text\"", "\"strings\"", SystemError::Member("numbers")),
+        ("\"text\"", "null", SystemError::Member("numbers")),
+        ("{\"keys\"", "{\"informative\":true,\"keys\"", SystemError::Members),
+        ("\"numbers\":\"text\",", "", SystemError::BeforeRelease),
     ] {
         let changed = created.replacen(from, to, 1);
         assert_ne!(changed, created, "{from}");
@@ -372,11 +376,39 @@ fn a_kind_that_nobody_knows_yet_is_a_valid_record() {
     let system = br#"{"kind":"later","what":[1]}"#;
     let parsed = System::parse(system).unwrap();
     assert_eq!((parsed.kind(), parsed.to_canonical()), ("later", None));
+    let informative = |text: &str| match System::parse(text.as_bytes()).unwrap() {
+        System::Unknown { kind, informative } if kind == "later" => informative,
+        other => panic!("{other:?}"),
+    };
+    assert!(informative(r#"{"informative":true,"kind":"later"}"#));
+    for not in [
+        "{",
+        "{\"informative\":false,",
+        "{\"informative\":1,",
+        "{\"informative\":\"true\",",
+        "{\"a\":{\"informative\":true},",
+    ] {
+        assert!(!informative(&format!("{not}\"kind\":\"later\"}}")), "{not}");
+    }
     let parts = Parts::new("l", "i", 1, "2026-11-21T05:14:00.000000Z");
     let (mut out, prev) = (Vec::new(), Digest([9; 32]));
     let digest = seal_system(system, &parts.place(), Some(&prev), &mut out).unwrap();
     assert_eq!(digest, whole_hash(&out, &[9; 32]));
     assert_eq!(RecordView::parse(&out).unwrap().body, Body::System(system));
+    let kind = |kind: &str| format!("{{\"kind\":\"{kind}\"}}");
+    for good in ["k", "key_revoked", "a1_", &"k".repeat(64)] {
+        assert!(is_kind(good));
+        assert!(seal_system(kind(good).as_bytes(), &parts.place(), None, &mut Vec::new()).is_ok());
+        assert_eq!(System::parse(kind(good).as_bytes()).unwrap().kind(), good);
+    }
+    for bad in ["", "K", "1k", "_k", "k-k", "k k", "k\u{e9}", "k\\n", &"k".repeat(65)] {
+        assert!(!is_kind(bad));
+        assert!(
+            seal_system(kind(bad).as_bytes(), &parts.place(), None, &mut out).is_err(),
+            "{bad}"
+        );
+        assert_eq!(System::parse(kind(bad).as_bytes()), Err(SystemError::Member("kind")));
+    }
     for bad in ["{}", "{\"kind\":1}", "[]", "{\"kind\": \"k\"}", "x"] {
         let before = out.clone();
         assert!(seal_system(bad.as_bytes(), &parts.place(), None, &mut out).is_err(), "{bad}");

@@ -205,6 +205,6 @@ impl Search<'_> {
     }
 }
 
-fn tail<'a>(pointer: &'a str, path: usize) -> &'a [u8] {
+fn tail(pointer: &str, path: usize) -> &[u8] {
     pointer.as_bytes().get(path..).unwrap_or_default()
 }

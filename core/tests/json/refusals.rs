@@ -2,8 +2,9 @@
 
 use indelible_core::json::JsonErrorCode::{self, *};
 use indelible_core::json::{
-    CanonicalObject, Limits, Numbers, canonicalize, canonicalize_array, check_canonical,
+    CanonicalObject, Limits, Numbers, Value, canonicalize, canonicalize_array, check_canonical,
 };
+use indelible_core::limits::TREE_VALUES_MAX;
 
 const SMALL: Limits = Limits { bytes_max: 100, depth_max: 4 };
 
@@ -308,4 +309,30 @@ fn codes_have_their_published_text() {
     ] {
         assert_eq!((code.as_str(), code.to_string().as_str()), (text, text));
     }
+}
+
+#[test]
+fn a_tree_has_a_limit_of_values_that_the_error_names() {
+    for (open, value, close) in [("[", "0", "]"), ("[", "{}", "]"), ("[", "\"\"", "]")] {
+        let text = |values: usize| {
+            format!("{open}{}{value}{close}", format!("{value},").repeat(values - 2))
+        };
+        // The array itself is one.
+        let most = Value::parse(text(TREE_VALUES_MAX).as_bytes(), Limits::EVENT).unwrap();
+        assert_eq!(most.as_array().unwrap().len(), TREE_VALUES_MAX - 1);
+        let more = text(TREE_VALUES_MAX + 1);
+        let errors = [
+            Value::parse(more.as_bytes(), Limits::EVENT).unwrap_err(),
+            Value::parse_canonical(more.as_bytes(), Limits::EVENT).unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(error.code, TooLarge);
+            assert!(error.reason.contains(&TREE_VALUES_MAX.to_string()), "{error}");
+        }
+        // Where no tree is built, there is no such limit.
+        assert!(check_canonical(more.as_bytes(), Limits::EVENT).is_ok());
+    }
+    let members: Vec<_> = (0..TREE_VALUES_MAX).map(|n| format!("\"{n:05}\":0")).collect();
+    let object = format!("{{{}}}", members.join(","));
+    assert_eq!(Value::parse(object.as_bytes(), Limits::EVENT).unwrap_err().code, TooLarge);
 }
