@@ -2,10 +2,12 @@
 
 use core::fmt;
 use core::str::FromStr;
+use std::borrow::Cow;
 
 use crate::hash::Sha256Hash;
 use crate::json::{
-    JsonError, Limits, Numbers, Value, check_canonical, parse_string, push_string, push_u64,
+    JsonError, Limits, Members, Numbers, Value, check_canonical, parse_string, push_string,
+    push_u64,
 };
 use crate::key::KeyId;
 use crate::limits::{SYSTEM_KIND_BYTES_MAX, UNSIGNED_RUN_MAX};
@@ -38,6 +40,11 @@ pub fn is_kind(text: &str) -> bool {
     text.len() <= SYSTEM_KIND_BYTES_MAX
         && text.starts_with(|first: char| first.is_ascii_lowercase())
         && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+}
+
+/// The kind of a canonical object, if it has one.
+pub(crate) fn kind_of<'a>(object: &Members<'a>) -> Option<Cow<'a, str>> {
+    object.get("kind").and_then(parse_string).filter(|kind| is_kind(kind))
 }
 
 /// Which records of a ledger carry a signature, `docs/FORMAT.md` section 5.
@@ -234,7 +241,7 @@ impl System {
     /// [`SystemError`] where it is no system object, or one of a known kind in another shape.
     pub fn parse(canonical: &[u8]) -> Result<Self, SystemError> {
         let members = check_canonical(canonical, Limits::EVENT)?;
-        let kind = members.get("kind").and_then(parse_string).filter(|kind| is_kind(kind));
+        let kind = kind_of(&members);
         let tree = || Value::parse_canonical(canonical, Limits::EVENT);
         match &*kind.ok_or(SystemError::Member("kind"))? {
             Creation::KIND => Creation::read(&tree()?).map(Self::LedgerCreated),

@@ -5,9 +5,10 @@
 
 use super::{Body, RecordView};
 use crate::code::Code;
+use crate::json::{Limits, check_canonical};
 use crate::key::KeyId;
 use crate::name::Origin;
-use crate::system::{Creation, System, SystemError};
+use crate::system::{Creation, System, SystemError, kind_of};
 
 /// A record that may stand in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +99,7 @@ pub fn judge(record: &RecordView<'_>, origin: Option<&Origin>) -> Result<Judged,
     };
     let system = match System::parse(system) {
         Ok(system) => system,
-        // Record 0 that claims to be no creation is wrong whatever else is.
+        // A creation that has not its form is not less of one, wherever it stands.
         Err(error) if is_creation(system) => return Err(RecordFault::Creation(error)),
         Err(_) if first => return Err(RecordFault::NoCreation),
         Err(error) => return Err(RecordFault::System(error)),
@@ -113,9 +114,8 @@ pub fn judge(record: &RecordView<'_>, origin: Option<&Origin>) -> Result<Judged,
 }
 
 fn is_creation(system: &[u8]) -> bool {
-    let members = crate::json::check_canonical(system, crate::json::Limits::EVENT);
-    let kind = members.ok().and_then(|members| members.get("kind"));
-    kind.and_then(crate::json::parse_string).is_some_and(|kind| kind == Creation::KIND)
+    let members = check_canonical(system, Limits::EVENT).ok();
+    members.and_then(|members| kind_of(&members)).is_some_and(|kind| kind == Creation::KIND)
 }
 
 fn check_origin(

@@ -12,6 +12,7 @@ mod prepared;
 pub use judge::{Judged, RecordFault, judge};
 pub use prepared::PreparedEvent;
 
+use core::iter::Peekable;
 use std::borrow::Cow;
 
 use crate::chain;
@@ -22,7 +23,7 @@ use crate::json::{
 };
 use crate::limits::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX};
 use crate::name::{EventId, LedgerName, Seq};
-use crate::system::is_kind;
+use crate::system::kind_of;
 use crate::time::Timestamp;
 
 const EVENT_HEAD: &[u8] = b"{\"event\":";
@@ -112,11 +113,9 @@ pub fn seal_system(
 
 /// A system object is as large and as deep as an event at most, and says what kind it is.
 fn check_system(system: &[u8]) -> Result<(), RecordError> {
-    let kind = check_canonical(system, Limits::EVENT)?.get("kind").and_then(parse_string);
-    if kind.is_some_and(|kind| is_kind(&kind)) {
-        Ok(())
-    } else {
-        Err(RecordError::Member("system"))
+    match kind_of(&check_canonical(system, Limits::EVENT)?) {
+        Some(_) => Ok(()),
+        None => Err(RecordError::Member("system")),
     }
 }
 
@@ -157,20 +156,14 @@ impl<'a> RecordView<'a> {
     /// [`RecordError`] for anything else.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, RecordError> {
         let members = check_canonical(bytes, Limits::RECORD)?;
-        // Canonical form fixes the order of members, so each is where it is expected or absent.
-        let mut rest = members.iter().peekable();
-        let mut optional = |name: &str| {
-            rest.next_if(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value)
-        };
-        let event = optional("event");
-        let mut member = |name: &str| optional(name).ok_or(RecordError::Members);
-        let (id, ledger) = (member("id")?, member("ledger")?);
-        let numbers_as_text = event.and_then(|_| optional("numbers_as_text"));
-        let mut member = |name: &str| optional(name).ok_or(RecordError::Members);
-        let seq = member("seq")?;
-        let system = if event.is_some() { b"" } else { member("system")? };
-        let (time, version) = (member("time")?, member("v")?);
-        if rest.next().is_some() {
+        let mut rest = InOrder(members.iter().peekable());
+        let event = rest.optional("event");
+        let (id, ledger) = (rest.required("id")?, rest.required("ledger")?);
+        let numbers_as_text = event.and_then(|_| rest.optional("numbers_as_text"));
+        let seq = rest.required("seq")?;
+        let system = if event.is_some() { b"" } else { rest.required("system")? };
+        let (time, version) = (rest.required("time")?, rest.required("v")?);
+        if rest.0.next().is_some() {
             return Err(RecordError::Members);
         }
         let body = if let Some(event) = event {
@@ -195,6 +188,20 @@ impl<'a> RecordView<'a> {
             seq: read_seq(seq).ok_or(RecordError::Member("seq"))?,
             time: read_time(time).ok_or(RecordError::Member("time"))?,
         })
+    }
+}
+
+/// Members one after the other. Canonical form fixes their order, so each is where it is expected or
+/// absent.
+struct InOrder<I: Iterator>(Peekable<I>);
+
+impl<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>> InOrder<I> {
+    fn optional(&mut self, name: &str) -> Option<&'a [u8]> {
+        self.0.next_if(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    fn required(&mut self, name: &str) -> Result<&'a [u8], RecordError> {
+        self.optional(name).ok_or(RecordError::Members)
     }
 }
 

@@ -17,7 +17,9 @@ fn canonical(text: &str) -> String {
 fn the_official_triples_come_out_byte_for_byte() {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors/jcs"));
     if !folder.exists() {
-        eprintln!("NOT TESTED: the RFC 8785 vectors are absent from {}", folder.display());
+        let absent = format!("NOT TESTED: the RFC 8785 vectors are absent: {}", folder.display());
+        assert!(std::env::var_os("CI").is_none(), "{absent}");
+        eprintln!("{absent}");
         return;
     }
     for name in ["arrays", "french", "structures", "unicode", "values", "weird"] {
