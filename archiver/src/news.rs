@@ -20,9 +20,10 @@ use crate::resume::{self, Archived, Held};
 const ID_TRIES: u32 = 8;
 
 /// Segments that are looked at, from the last one backwards, for one that the ledger has recorded. Mostly
-/// the second is; each vault of a ledger can add one. More are missing only where a vault was moved:
-/// manifests are chained, so the record of a later segment vouches for those before it.
-const LOOK_BACK_SEGMENTS: usize = 16;
+/// the second is. A long run under load can leave as many as were appended meanwhile, and 256 whole ones
+/// are 16 million records; more are missing only where a vault was moved. Then it is not worth a record
+/// each: manifests are chained, so the record of a later segment vouches for those before it.
+const LOOK_BACK_SEGMENTS: usize = 256;
 
 /// Records that are looked at first for one that is more than news: mostly the first or second is one.
 const LOOK_RECORDS: usize = 8;

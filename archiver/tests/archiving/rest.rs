@@ -2,10 +2,11 @@
 //! checkpoint covers exactly what the vault holds.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use indelible_archiver::{ArchiveError, Archiver, DirectoryVault, Seal, Silent, Vault};
-use indelible_core::name::{Seq, ServerName};
+use indelible_archiver::{ArchiveError, Archiver, DirectoryVault, Progress, Seal, Silent, Vault};
+use indelible_core::name::{LedgerName, Seq, ServerName};
 use indelible_core::system::{SignPer, System};
 use indelible_core::time::Timestamp;
 use indelible_ledger::store::memory::MemoryDisk;
@@ -122,7 +123,7 @@ fn the_news_of_one_vault_get_into_the_others_and_then_all_are_at_rest() {
 #[test]
 fn a_vault_that_was_moved_is_continued_and_its_last_segments_are_recorded_under_its_new_name() {
     let world = World::new(SignPer::Record);
-    for _ in 0..25 {
+    for _ in 0..260 {
         world.append(1);
         world.archive(Seal::Now).unwrap();
     }
@@ -130,7 +131,8 @@ fn a_vault_that_was_moved_is_continued_and_its_last_segments_are_recorded_under_
     let moved = world.home.path().join("moved");
     std::fs::rename(world.vault_path(), &moved).unwrap();
     let moved = DirectoryVault::open(&moved).unwrap();
-    let run = |seal| world.archive_into(&moved, seal).unwrap();
+    let archiver = Archiver::new(world.engine.clone(), world.home.path().into());
+    let run = |seal| wait(archiver.archive(&name(LEDGER), &moved, seal, &Silent)).unwrap();
     let size = world.size();
     assert_eq!(run(Seal::Now).segments, 0);
     assert_eq!(world.size(), size, "an idle ledger does not mind");
@@ -140,12 +142,12 @@ fn a_vault_that_was_moved_is_continued_and_its_last_segments_are_recorded_under_
     let (here, there): (Vec<_>, Vec<_>) =
         world.news().into_iter().partition(|news| news.vault == moved.name());
     assert!(there.iter().all(|news| news.vault == old));
-    assert_eq!((there.len(), here.len()), (24, 16), "and not thousands of them");
+    assert_eq!((there.len(), here.len()), (259, 256), "and not thousands of them");
     let last: Vec<u64> = here.iter().map(|news| news.last_seq.get()).collect();
-    assert!(last.is_sorted() && last[15] == size - 1, "{last:?}");
+    assert!(last.is_sorted() && last[255] == size - 1, "{last:?}");
     world.append(1);
     run(Seal::Now);
-    assert_eq!(world.news().len(), 41);
+    assert_eq!(world.news().len(), 259 + 256 + 1);
 }
 
 /// An engine whose signer can be told to fail, with a ledger of `events` events.
@@ -190,4 +192,39 @@ fn a_ledger_that_cannot_record_a_segment_is_archived_all_the_same_and_records_it
     // A signer that stays broken is an error as long as there is something to ship, and only then.
     signer.set_broken(Some(SignError::Unavailable("told to".into())));
     assert_eq!(run().unwrap().segments, 0);
+}
+
+/// Appends more than a segment holds, before each segment.
+struct Load<'a> {
+    world: &'a World,
+    calls: AtomicU64,
+}
+
+impl Progress for Load<'_> {
+    fn begin(&self, _ledger: &LedgerName, _records: u64) {}
+
+    fn at(&self, _records: u64) {}
+
+    fn should_stop(&self) -> bool {
+        assert!(self.calls.fetch_add(1, SeqCst) < 200, "the run does not end");
+        // On another thread, for this one is within the run.
+        std::thread::scope(|scope| scope.spawn(|| self.world.append(60)).join().unwrap());
+        false
+    }
+}
+
+#[test]
+fn a_run_ends_although_more_is_appended_than_it_ships() {
+    for sign_per in [SignPer::Record, SignPer::Commit] {
+        let world = World::new(sign_per);
+        world.append(200);
+        let load = Load { world: &world, calls: AtomicU64::new(0) };
+        let run = wait(world.archiver().archive(&name(LEDGER), &world.vault(), Seal::Now, &load));
+        let run = run.unwrap();
+        assert!(run.segments > 3 && run.archived == run.size, "{run:?}");
+        assert!(run.size < world.size(), "what came in the end is left to the next run");
+        world.assert_good(run.archived);
+        world.archive(Seal::Now).unwrap();
+        world.assert_at_rest();
+    }
 }
