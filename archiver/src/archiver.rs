@@ -10,7 +10,7 @@ use crate::cut::{self, Seal};
 use crate::error::ArchiveError;
 use crate::pack::PLAIN_BYTES_CUT;
 use crate::progress::Progress;
-use crate::resume::{self, Archived};
+use crate::resume::{self, Archived, Held};
 use crate::vault::Vault;
 use crate::{news, ship};
 
@@ -29,7 +29,8 @@ pub struct Summary {
     pub plain_bytes: u64,
     /// How many records of the ledger the vault holds now, from record 0 on.
     pub archived: u64,
-    /// How many records the ledger had when the run began.
+    /// How many records the ledger had when the run began, and those up to the last that the run
+    /// appended itself.
     pub size: u64,
 }
 
@@ -68,7 +69,7 @@ impl Archiver {
     }
 
     /// Ships everything of `ledger` that is not in `vault` yet, up to the records that are durable when
-    /// the run begins.
+    /// the run begins and those that it appends itself.
     ///
     /// # Errors
     /// See [`ArchiveError`]; calling again continues.
@@ -80,13 +81,9 @@ impl Archiver {
         progress: &dyn Progress,
     ) -> Result<Summary, ArchiveError> {
         match self.resume(ledger, vault, progress) {
-            Ok((task, last)) => {
-                if let Some(last) = &last {
-                    // The run before may have ended between the manifest and this record.
-                    news::record(&task, last).await?;
-                }
-                if cut::next(&task, last.as_ref(), seal)?.is_none() {
-                    return Ok(task.summary(last.as_ref()));
+            Ok((task, held)) => {
+                if cut::next(&task, held.end(), seal)?.is_none() {
+                    return Ok(task.summary(held.end()));
                 }
             }
             // A folder that somebody is writing into can look as if it had a hole.
@@ -96,23 +93,49 @@ impl Archiver {
         // Two runs that cut at different places would leave overlapping manifests, which nobody could
         // ever repair in write-once storage. What was seen before the claim may be old by now.
         let _claim = vault.claim(ledger)?;
-        let (task, mut last) = self.resume(ledger, vault, progress)?;
-        if let Some(last) = &last {
-            news::record(&task, last).await?;
-        }
-        let mut summary = task.summary(last.as_ref());
-        progress.begin(ledger, summary.size - summary.archived);
-        while let Some(end) = cut::next(&task, last.as_ref(), seal)? {
+        let (task, held) = self.resume(ledger, vault, progress)?;
+        self.ship(task, held, seal).await
+    }
+
+    /// Segment after segment, until nothing is left to cut.
+    ///
+    /// What is not said yet of earlier segments is said before a segment is cut, so that the vault holds
+    /// it too; but only while something waits that the run found and that is more than such news. So news
+    /// never lead to more news: an unchanged ledger comes to rest, however many vaults it has, with all
+    /// of it in each of them. And so the run ends under load: what arrives meanwhile moves its end only
+    /// as long as it has not shipped what it found.
+    async fn ship(
+        &self,
+        mut task: Task<'_>,
+        held: Held,
+        seal: Seal,
+    ) -> Result<Summary, ArchiveError> {
+        let found = task.info.size;
+        let mut unsaid = news::unsaid(&task, &held)?;
+        let mut last = held.last;
+        let mut summary = task.summary(last.as_ref().map_or(0, Archived::end));
+        let mut refused = None;
+        task.progress.begin(task.ledger(), summary.size - summary.archived);
+        while let Some(mut end) = cut::next(&task, summary.archived, seal)? {
+            let may_speak = refused.is_none() && !unsaid.is_empty();
+            if may_speak && news::more_waits(&task, summary.archived, found)? {
+                // Evidence is not held up by a ledger that cannot be appended to.
+                refused = news::say(&task, &mut unsaid).await.err();
+                // Behind the whole commit: signed per commit, only its last record has a signature.
+                task.info = self.engine.ledger(task.ledger())?;
+                end = cut::next(&task, summary.archived, seal)?.unwrap_or(end);
+            }
             let archived = ship::segment(&task, last.as_ref(), end, summary.records).await?;
-            news::record(&task, &archived).await?;
             summary.segments += 1;
             summary.records += archived.end() - summary.archived;
             summary.packed_bytes += archived.manifest.packed.size;
             summary.plain_bytes += archived.manifest.plain.size;
             summary.archived = archived.end();
+            unsaid.push(news::of(&task, &archived));
             last = Some(archived);
         }
-        Ok(summary)
+        summary.size = task.info.size;
+        refused.map_or(Ok(summary), Err)
     }
 
     fn resume<'a>(
@@ -120,14 +143,14 @@ impl Archiver {
         ledger: &LedgerName,
         vault: &'a dyn Vault,
         progress: &'a dyn Progress,
-    ) -> Result<(Task<'a>, Option<Archived>), ArchiveError> {
+    ) -> Result<(Task<'a>, Held), ArchiveError> {
         // The vault first: what is in it was in the ledger before.
         let names = vault.list(ledger);
         let info = self.engine.ledger(ledger)?;
         let trust = self.trust(&info.origin)?;
         let task = Task { archiver: self, info, vault, trust, progress };
-        let last = resume::last_archived(&task, &names?)?;
-        Ok((task, last))
+        let held = resume::held(&task, &names?)?;
+        Ok((task, held))
     }
 
     /// The engine's own key, under which manifests are read back as a verifier would.
@@ -153,14 +176,14 @@ impl Task<'_> {
     }
 
     /// What there is to say before anything is done.
-    fn summary(&self, last: Option<&Archived>) -> Summary {
+    fn summary(&self, archived: u64) -> Summary {
         Summary {
             ledger: self.ledger().clone(),
             segments: 0,
             records: 0,
             packed_bytes: 0,
             plain_bytes: 0,
-            archived: last.map_or(0, Archived::end),
+            archived,
             size: self.info.size,
         }
     }

@@ -46,8 +46,9 @@ pub enum ArchiveError {
     /// The engine's key does not fit the ledger's origin.
     #[error("the engine's key cannot be used: {0}")]
     Key(#[source] KeyError),
-    /// The segment is safe, but the ledger could not record that. The next run will.
-    #[error("the segment is archived, but the ledger could not record it: {0}")]
+    /// The run has shipped what it found, but the ledger could not record a segment of before. The next
+    /// run that ships something will.
+    #[error("everything is archived, but the ledger could not record an earlier segment: {0}")]
     Record(#[source] AppendError),
     /// A spool file could not be made.
     #[error("no spool file in {}: {source}", folder.display())]

@@ -10,8 +10,11 @@
 //! 3. **Nothing is shipped unchecked.** Chain, digests, signatures and the tree are recomputed while
 //!    packing.
 //!
-//! After that the ledger itself records the segment (`segment_archived`). Such records alone are no
-//! reason to cut another segment, so a second run over an unchanged ledger changes nothing.
+//! The ledger itself records the segment too (`segment_archived`), but only when more is to be shipped:
+//! the record is appended before the next segment is cut, which then holds it. So after a run nothing
+//! follows in the ledger that the vault does not hold, a checkpoint taken then covers exactly what the
+//! vault holds, and a second run over an unchanged ledger changes nothing. The last segment of a vault
+//! always goes unrecorded.
 //!
 //! The work is blocking reads and writes between a few awaited signatures. Run it where blocking is
 //! allowed.

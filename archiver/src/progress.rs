@@ -4,7 +4,7 @@ use indelible_core::name::LedgerName;
 
 /// Follows a run. Called from the thread that archives, once for every thousand records or so.
 pub trait Progress: Send + Sync {
-    /// A run over `ledger` begins, with at most `records` to go.
+    /// A run over `ledger` begins, with `records` to go, or a few more that it appends itself.
     fn begin(&self, ledger: &LedgerName, records: u64);
     /// So many records of the run are packed.
     fn at(&self, records: u64);

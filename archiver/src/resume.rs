@@ -24,13 +24,25 @@ impl Archived {
     }
 }
 
-/// The last segment that counts. Its manifest, its file and its place in the ledger's history are
-/// checked; of the ones before it only that they are there, for a hole must not be built upon. Checking
-/// a vault wholly is the verifier's work.
-pub(crate) fn last_archived(
-    task: &Task<'_>,
-    names: &[FileName],
-) -> Result<Option<Archived>, ArchiveError> {
+/// What a vault holds of a ledger, from record 0 on and without a hole.
+pub(crate) struct Held {
+    /// The segments that count, in order.
+    pub(crate) runs: Vec<Run>,
+    /// The last of them.
+    pub(crate) last: Option<Archived>,
+}
+
+impl Held {
+    /// How many records that is.
+    pub(crate) fn end(&self) -> u64 {
+        self.last.as_ref().map_or(0, Archived::end)
+    }
+}
+
+/// The segments that count. Of the last one its manifest, its file and its place in the ledger's history
+/// are checked; of the ones before it only that they are there, for a hole must not be built upon.
+/// Checking a vault wholly is the verifier's work.
+pub(crate) fn held(task: &Task<'_>, names: &[FileName]) -> Result<Held, ArchiveError> {
     let mut manifests = Vec::new();
     let mut objects = BTreeSet::new();
     for name in names {
@@ -57,7 +69,7 @@ pub(crate) fn last_archived(
         }
         next = last.get() + 1;
     }
-    let Some(run) = manifests.last() else { return Ok(None) };
+    let Some(run) = manifests.last() else { return Ok(Held { runs: manifests, last: None }) };
     if next > task.info.size {
         return Err(task.foreign(format!(
             "it holds {next} records, the ledger only has {}: the database is older than its archive",
@@ -72,7 +84,7 @@ pub(crate) fn last_archived(
     }
     let Manifest { packed, .. } = &archived.manifest;
     check_stored(task.vault, task.ledger(), &archived.manifest.object_name(), packed)?;
-    Ok(Some(archived))
+    Ok(Held { runs: manifests, last: Some(archived) })
 }
 
 /// Opens a manifest as a verifier does: the signature first, then what it says.

@@ -109,6 +109,7 @@ impl Vault for DirectoryVault {
             }
             Err(errno) => return Err(failed(&folder, errno.into())),
         }
+        let held = Held(held);
         remove_drafts(&folder)?;
         Ok(Box::new(held))
     }
@@ -170,6 +171,16 @@ impl DirectoryVault {
         // Whoever made it may have been interrupted before it was safe.
         file.sync_all().map_err(|source| failed(&path, source))?;
         sync_folder(&self.folder(ledger))
+    }
+}
+
+/// A locked folder. Unlocked by hand: closing it is not enough while a child process that was just forked
+/// still has the descriptor.
+struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = flock(&self.0, FlockOperation::Unlock);
     }
 }
 

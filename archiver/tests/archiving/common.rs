@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use indelible_archiver::{ArchiveError, Archiver, DirectoryVault, Seal, Silent, Summary, Vault};
 use indelible_core::key::{Trust, VKey};
 use indelible_core::name::{EventId, LedgerName, Seq, ServerName};
 use indelible_core::record::{Body, PreparedEvent, RecordView};
 use indelible_core::system::{SegmentArchived, SignPer, System};
+use indelible_core::time::Timestamp;
 use indelible_ledger::store::memory::MemoryDisk;
 use indelible_ledger::{Atomicity, Direction, Engine, EngineConfig, LocalEd25519, Submission};
 use indelible_verifier::{Options, Report, Verdict, Verifier};
@@ -88,6 +90,13 @@ impl World {
         wait(self.archiver().archive(&name(LEDGER), vault, seal, &Silent))
     }
 
+    /// Appends `count` events in groups of thirty, as many commits.
+    pub(crate) fn append(&self, count: u64) {
+        for begin in (0..count).step_by(30) {
+            append(&self.engine, LEDGER, 30.min(count - begin), 200);
+        }
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.engine.ledger(&name(LEDGER)).unwrap().size
     }
@@ -100,6 +109,15 @@ impl World {
 
     pub(crate) fn news(&self) -> Vec<SegmentArchived> {
         news(&self.engine, LEDGER)
+    }
+
+    /// What the run before has left is at rest: the vault holds the whole ledger and is good with its
+    /// checkpoint as the expected head, every segment but those at the end is recorded, once, and
+    /// another run adds no record and no file.
+    #[track_caller]
+    pub(crate) fn assert_at_rest(&self) {
+        let vault = self.vault();
+        assert_at_rest(&self.engine, &vault, |seal| self.archive(seal).unwrap());
     }
 }
 
@@ -141,11 +159,68 @@ pub(crate) fn append_with_id(engine: &Engine, ledger: &str, id: EventId) {
     engine.submit(&name(ledger), events, Atomicity::AllOrNothing).unwrap().wait().unwrap();
 }
 
+/// See [`World::assert_at_rest`].
+#[track_caller]
+pub(crate) fn assert_at_rest(
+    engine: &Engine,
+    vault: &DirectoryVault,
+    run: impl Fn(Seal) -> Summary,
+) {
+    let size = engine.ledger(&name(LEDGER)).unwrap().size;
+    assert_good_with_head(engine, vault, size);
+    assert_recorded(engine, vault);
+    let before = files(&vault.root().join(LEDGER));
+    let far: Timestamp = "2099-01-01T00:00:00.000000Z".parse().unwrap();
+    for seal in [Seal::Now, Seal::OlderThan(Duration::ZERO, far), Seal::Whole, Seal::Now] {
+        let again = run(seal);
+        assert_eq!((again.segments, again.records, again.packed_bytes), (0, 0, 0));
+        assert_eq!((again.archived, again.size), (size, size));
+    }
+    assert_eq!(engine.ledger(&name(LEDGER)).unwrap().size, size);
+    assert!(files(&vault.root().join(LEDGER)) == before, "a file was added or changed");
+}
+
+/// The vault is good and holds `records`, as many as the ledger's own checkpoint of now has.
+#[track_caller]
+fn assert_good_with_head(engine: &Engine, vault: &DirectoryVault, records: u64) {
+    let head = engine.checkpoint(&name(LEDGER)).unwrap();
+    assert_eq!(head.checkpoint.size, records);
+    let heads = vec![("head".to_owned(), head.note.clone().into_bytes())];
+    let report = verify_with(vault.root(), heads);
+    assert_eq!(report.verdict(), Verdict::Good, "{:?} {:?}", report.findings, report.unchecked);
+    assert_eq!(report.records(), records);
+}
+
+/// The ledger has recorded the segments in order, each once, and all up to the last that was followed by
+/// more than such records.
+#[track_caller]
+fn assert_recorded(engine: &Engine, vault: &DirectoryVault) {
+    let said: Vec<_> = news(engine, LEDGER)
+        .into_iter()
+        .filter(|news| news.vault == vault.name())
+        .map(|news| (news.first_seq.get(), news.last_seq.get()))
+        .collect();
+    let held: Vec<_> = manifests(&vault.root().join(LEDGER))
+        .into_iter()
+        .map(|name| (name[..20].parse::<u64>().unwrap(), name[21..41].parse::<u64>().unwrap()))
+        .collect();
+    assert!(held.starts_with(&said), "recorded {said:?}, held {held:?}");
+    let (_, last) = held[said.len()];
+    let rest = Seq::new(last + 1).unwrap();
+    let rest = engine.range(&name(LEDGER), rest, Direction::Forward, 10_000, 64 << 20).unwrap();
+    assert!(rest.iter().all(|record| news_of(&record.record).is_some()), "{:?}", held[said.len()]);
+}
+
 pub(crate) fn verify(vault: &Path) -> Report {
+    verify_with(vault, Vec::new())
+}
+
+fn verify_with(vault: &Path, heads: Vec<(String, Vec<u8>)>) -> Report {
     let mut trust = Trust::new();
     let key = indelible_ledger::Signer::key(&*signer());
     trust.add(VKey::new(SERVER, key).unwrap());
-    let mut verifier = Verifier::new(trust, Options { jobs: 2, ..Options::default() }).unwrap();
+    let mut verifier =
+        Verifier::new(trust, Options { jobs: 2, heads, ..Options::default() }).unwrap();
     verifier.vault(vault);
     verifier.finish()
 }
@@ -168,14 +243,15 @@ pub(crate) fn news(engine: &Engine, ledger: &str) -> Vec<SegmentArchived> {
             engine.range(&name(ledger), next, Direction::Forward, 10_000, 64 << 20).unwrap();
         let Some(last) = records.last() else { return found };
         next = last.seq.next().unwrap();
-        for record in &records {
-            let view = RecordView::parse(&record.record).unwrap();
-            if let Body::System(system) = view.body
-                && let System::SegmentArchived(news) = System::parse(system).unwrap()
-            {
-                found.push(news);
-            }
-        }
+        found.extend(records.iter().filter_map(|record| news_of(&record.record)));
+    }
+}
+
+fn news_of(record: &[u8]) -> Option<SegmentArchived> {
+    let Body::System(system) = RecordView::parse(record).unwrap().body else { return None };
+    match System::parse(system).unwrap() {
+        System::SegmentArchived(news) => Some(news),
+        _ => None,
     }
 }
 

@@ -5,4 +5,5 @@ mod common;
 mod interrupted;
 mod processes;
 mod refused;
+mod rest;
 mod shipped;

@@ -97,8 +97,8 @@ fn any_git_history_becomes_events_that_are_archived_and_verified() {
     let second = append_history(&server, &repository);
     assert!(second.out.contains("1 appended, 3 duplicate, 0 refused"), "{second:?}");
 
-    server.good("checkpoint history --out head");
     let archived = server.good("archive history --to vault");
+    server.good("checkpoint history --out head");
     assert!(archived.starts_with("history: 5 records in 1 segment shipped"), "{archived}");
     // The same without the server, on its folder: the vault is up to date already.
     server.stop();

@@ -28,8 +28,17 @@ async fn a_vault_is_written_on_request_and_a_second_run_changes_nothing() {
     let second: serde_json::Value = ask().await.json().await.unwrap();
     assert_eq!(second["segments"], 0);
     assert_eq!(files(&vault.join("demo")), 2);
-    let told = server.get_json("/v1/ledgers/demo/events/501").await;
+    assert_eq!((&second["archived"], &second["size"]), (&json!(501), &json!(501)));
+    assert_eq!(server.get_json("/v1/ledgers/demo").await["size"], 501, "nothing was appended");
+
+    // With something new, the ledger says what was archived before, and ships that too.
+    server.append_lines("{\"event\":{}}\n").await;
+    let third: serde_json::Value = ask().await.json().await.unwrap();
+    assert_eq!((&third["records"], &third["segments"]), (&json!(2), &json!(1)));
+    assert_eq!((&third["archived"], &third["size"]), (&json!(503), &json!(503)));
+    let told = server.get_json("/v1/ledgers/demo/events/502").await;
     assert_eq!(told["system"]["kind"], "segment_archived");
+    assert_eq!(told["system"]["last_seq"], 500);
 }
 
 #[tokio::test(flavor = "multi_thread")]
