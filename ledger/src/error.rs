@@ -62,6 +62,21 @@ pub enum OpenError {
         /// The name in the configuration.
         given: ServerName,
     },
+    /// There are system records of a kind that this program does not know.
+    #[error(
+        "the ledgers hold system records of the kind '{kind}', which this program does not know: it could \
+         not tell what they mean for the records after them. Use a newer version; nothing was changed"
+    )]
+    UnknownKind {
+        /// The kind.
+        kind: String,
+    },
+    /// The list of kinds is not there.
+    #[error(
+        "the list of the kinds of system records is missing: the folder was written by an older version, \
+         or the list is damaged. `indelible repair` makes it anew from the records"
+    )]
+    KindsMissing,
     /// What is stored contradicts itself.
     #[error("the database is damaged: {0}")]
     Corrupt(String),

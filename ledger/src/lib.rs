@@ -7,11 +7,13 @@
 //! * `engine`: the pipeline from the queue to the disk, and the reads.
 //! * [`signer`]: who signs.
 //! * [`store`]: who keeps; [`rows`]: the bytes that are kept; [`folder`]: where.
+//! * [`derived`]: what the database must hold, worked out from the records: checked and rebuilt.
 //! * [`testing`]: signers that fail, slow down and lie, and the check of a whole engine.
 
 mod api;
 mod clock;
 mod config;
+pub mod derived;
 mod engine;
 mod error;
 pub mod folder;

@@ -54,6 +54,7 @@ use crate::signer::Signer;
 use crate::store::StoreOpener;
 
 pub(crate) use self::batch::engine_digest;
+pub(crate) use self::records::get as get_record;
 
 /// When a client whose group did not fit into the queue should try again: a few commits later.
 const BUSY_RETRY_AFTER: Duration = Duration::from_millis(250);

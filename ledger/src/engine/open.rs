@@ -68,6 +68,7 @@ fn check(
         });
     }
     let state = recovery::identify(store, &config.server_name, config.clock.now())?;
+    recovery::check_kinds(store, &state)?;
     if let Some(head) = head {
         recovery::check_head(store, &state, &head, folder.path())?;
     }
