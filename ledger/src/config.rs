@@ -60,6 +60,9 @@ pub struct EngineLimits {
     pub head_interval: Duration,
     /// Longest wait between two attempts to reopen a store that failed.
     pub reopen_backoff_max: Duration,
+    /// Appends are refused when the clock says that so much more has passed since the last record than
+    /// really has.
+    pub clock_jump_max: Duration,
 }
 
 impl Default for EngineLimits {
@@ -79,6 +82,9 @@ impl Default for EngineLimits {
             sign_threads: 2,
             head_interval: Duration::from_secs(1),
             reopen_backoff_max: Duration::from_secs(5),
+            // More than time servers step a clock by in ordinary life, less than anyone would wish to
+            // have wrong in an audit log.
+            clock_jump_max: Duration::from_secs(600),
         }
     }
 }

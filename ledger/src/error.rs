@@ -6,7 +6,7 @@ use std::time::Duration;
 use indelible_core::key::KeyId;
 use indelible_core::name::{EventId, LedgerName, Seq, ServerName};
 
-use crate::api::LedgerInfo;
+use crate::api::{ClockJump, LedgerInfo};
 use crate::signer::SignError;
 use crate::store::StoreError;
 
@@ -158,6 +158,9 @@ pub enum AppendError {
         /// What happened.
         reason: Arc<str>,
     },
+    /// The clock has jumped ahead. Nothing is appended until it has come back or an operator accepts it.
+    #[error(transparent)]
+    Clock(#[from] ClockJump),
     /// The ledger cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -182,6 +185,7 @@ impl AppendError {
                 | Self::Signing(_)
                 | Self::Unavailable { .. }
                 | Self::OutcomeUnknown { .. }
+                | Self::Clock(_)
                 | Self::Read(ReadError::Unavailable { .. })
         )
     }
@@ -194,6 +198,8 @@ impl AppendError {
                 Some(*retry_after)
             }
             Self::Closed | Self::Signing(_) => Some(Duration::from_secs(1)),
+            // A person has to do something.
+            Self::Clock(_) => Some(Duration::from_secs(30)),
             _ => None,
         }
     }

@@ -25,8 +25,8 @@ pub mod store;
 pub mod testing;
 
 pub use api::{
-    Accepted, Appended, Atomicity, Direction, LedgerInfo, Pending, SignedCheckpoint, StoredRecord,
-    Submission,
+    Accepted, Appended, Atomicity, ClockJump, ClockState, Direction, LedgerInfo, Pending,
+    SignedCheckpoint, StoredRecord, Submission,
 };
 pub use clock::{Clock, SystemClock};
 pub use config::{EngineConfig, EngineLimits};

@@ -22,6 +22,7 @@ use super::sequencer::RETRY_AFTER;
 use super::shared::Shared;
 use crate::api::Accepted;
 use crate::error::{AppendError, ReadError};
+use crate::folder::FolderGone;
 use crate::metrics::Health;
 use crate::rows::LedgerNumber;
 use crate::store::{Store, StoreError, StoreOpener};
@@ -82,6 +83,11 @@ impl Committing {
             drop(store);
             return self.poison(commit, &error, commits);
         }
+        // What was written counts only where a restart finds it.
+        if let Err(gone) = self.shared.guard.after_commit() {
+            drop(store);
+            return self.give_up(commit, &gone);
+        }
         self.count(&commit, begun);
         self.publish(&commit);
         self.shared.queue.complete(Completion { serial: commit.serial, durable: true });
@@ -128,9 +134,29 @@ impl Committing {
         }
     }
 
+    /// The folder is not the one that was opened: whether the commit is in it, nobody can tell. Nothing
+    /// is opened again, which could make an empty database in the place of the lost one.
+    fn give_up(&mut self, commit: Commit, gone: &FolderGone) {
+        let shared = Arc::clone(&self.shared);
+        self.failed_epoch = Some(commit.epoch);
+        let old = shared.give_up(gone);
+        shared.metrics.store_failures.add(1);
+        drop(commit.runs);
+        shared.queue.complete(Completion { serial: commit.serial, durable: false });
+        let answer = AppendError::OutcomeUnknown { reason: gone.to_string().into() };
+        fail_all(commit.waiting, &answer);
+        if let Some(old) = old {
+            let _ = old.close();
+        }
+    }
+
     /// The write failed: nobody may rely on the store until it was opened again and read.
     fn poison(&mut self, commit: Commit, error: &StoreError, commits: &Receiver<Commit>) {
         tracing::error!(%error, commit = commit.state.commit.0, "a commit failed; reopening the database");
+        // A folder that is gone is the commonest reason why writing fails, and is never opened again.
+        if let Err(gone) = self.shared.guard.look() {
+            return self.give_up(commit, &gone);
+        }
         let shared = Arc::clone(&self.shared);
         shared.metrics.store_failures.add(1);
         let reason: Arc<str> = error.cause().to_string().into();
@@ -164,6 +190,7 @@ impl Committing {
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => match self.try_reopen() {
                     Ok(()) => return,
+                    Err(_) if self.shared.has_given_up() => return,
                     Err(error) => {
                         tracing::error!(%error, retry_ms = backoff.as_millis() as u64, "the database does not open");
                         *self.shared.health.lock() =
@@ -177,8 +204,14 @@ impl Committing {
     }
 
     fn try_reopen(&self) -> Result<(), ReadError> {
-        let store = self.opener.open()?;
         let shared = &self.shared;
+        if let Err(gone) = shared.guard.look() {
+            let reason = gone.to_string().into();
+            shared.give_up(&gone);
+            return Err(ReadError::Unavailable { reason });
+        }
+        let store = self.opener.open()?;
+        shared.guard.forget_files();
         let known = *shared.state.lock();
         let recovered = recovery::read_state(&*store)?
             .ok_or_else(|| corrupt("the database is empty after it was opened again"))?;

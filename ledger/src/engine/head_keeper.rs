@@ -22,11 +22,16 @@ pub(crate) fn keep(shared: &Arc<Shared>, folder: &DataFolder, stop: &Receiver<()
             Err(RecvTimeoutError::Disconnected)
         );
         let state = *shared.state.lock();
-        if written != Some(state) && state.commit.0 > 0 {
+        // Not into a folder that somebody put in the place of ours.
+        if written != Some(state) && state.commit.0 > 0 && !shared.has_given_up() {
             match folder.write_head(&HeadFile { commit: state.commit, digest: state.digest }) {
-                Ok(()) => written = Some(state),
+                Ok(()) => {
+                    written = Some(state);
+                    shared.head_file.succeeded();
+                }
                 Err(error) => {
                     shared.metrics.head_file_failures.add(1);
+                    shared.head_file.failed(&error.to_string());
                     tracing::error!(%error, "the head file cannot be written");
                 }
             }

@@ -12,12 +12,13 @@ use super::committing::Committing;
 use super::entry::Ledgers;
 use super::queue::Queue;
 use super::sequencer::Sequencer;
-use super::shared::{Shared, StoreCell};
+use super::shared::{HeadFileHealth, Shared, StoreCell};
 use super::signing::Signing;
-use super::{Engine, Inner, head_keeper, recovery};
+use super::time::Time;
+use super::{Engine, Inner, head_keeper, recovery, watch};
 use crate::config::EngineConfig;
 use crate::error::OpenError;
-use crate::folder::{DataFolder, database};
+use crate::folder::{DataFolder, Guard, database};
 use crate::metrics::{EngineMetrics, Health};
 use crate::rows::meta::StateRow;
 use crate::signer::Signer;
@@ -42,10 +43,15 @@ pub(super) fn with_store(
     signer: Arc<dyn Signer>,
     opener: Arc<dyn StoreOpener>,
 ) -> Result<Engine, OpenError> {
-    let folder = DataFolder::open(&config.dir)?;
+    let mut folder = DataFolder::open(&config.dir)?;
+    if let Some(database) = opener.folder() {
+        folder.lock_database(database)?;
+    }
+    let guard = folder.guard()?;
+    let time = Time::new(Arc::clone(&config.clock), config.limits.clock_jump_max, &config.dir)?;
     let store = opener.open()?;
     let state = check(&config, &folder, &*store)?;
-    let shared = Arc::new(shared(config, signer, store, state));
+    let shared = Arc::new(shared(config, signer, store, state, time, guard));
     let threads = start(&shared, opener, folder)?;
     Ok(Engine { inner: Arc::new(Inner { shared, threads: Mutex::new(threads) }) })
 }
@@ -80,6 +86,8 @@ fn shared(
     signer: Arc<dyn Signer>,
     store: Arc<dyn Store>,
     state: StateRow,
+    time: Time,
+    guard: Guard,
 ) -> Shared {
     let metrics = Arc::new(EngineMetrics::new());
     metrics.ledgers.set(state.ledgers);
@@ -94,6 +102,9 @@ fn shared(
         metrics,
         state: Mutex::new(state),
         health: Mutex::new(Health::Ready),
+        time,
+        guard,
+        head_file: HeadFileHealth::default(),
         runtime: tokio::runtime::Handle::try_current().ok(),
         config,
         signer,
@@ -113,8 +124,10 @@ fn start(
     let sequencer = Sequencer::new(Arc::clone(shared), to_sign);
     let signing = Signing::new(Arc::clone(shared), to_commit).map_err(OpenError::Thread)?;
     let committing = Committing::new(Arc::clone(shared), opener);
-    let for_head = Arc::clone(shared);
+    let (for_head, for_watch) = (Arc::clone(shared), Arc::clone(shared));
+    let watch_until = stop.clone();
     Ok(vec![
+        spawn(shared, "indelible-watch", move || watch::watch(&for_watch, &watch_until))?,
         spawn(shared, "indelible-head", move || head_keeper::keep(&for_head, &folder, &stop))?,
         spawn(shared, "indelible-commit", move || {
             committing.run(&commits);

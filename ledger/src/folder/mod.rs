@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! DIR/format       "indelible data 1\n", written before anything else
-//! DIR/lock         held with flock while the folder is in use
+//! DIR/lock         held with flock while the folder is in use, as are DIR and DIR/db themselves
 //! DIR/head         how far the database must be at least
 //! DIR/db/          the database
 //! DIR/signing.key, DIR/public.vkey, DIR/admin.token
@@ -13,15 +13,18 @@
 //! somebody's home with files.
 
 mod files;
+mod guard;
 mod head;
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 pub use files::{create_secret, replace_file};
+pub(crate) use files::{read_small, remove_file};
+pub use guard::{FolderGone, Guard};
 pub use head::HeadFile;
 
 use files::TEMPORARY_SUFFIX;
@@ -29,6 +32,7 @@ use files::TEMPORARY_SUFFIX;
 /// The version of the data folder that this program writes.
 pub const DATA_VERSION: u32 = 1;
 
+const LOCK: &str = "lock";
 const FORMAT_PREFIX: &str = "indelible data ";
 /// More than any format file has: a larger one is not ours.
 const FORMAT_BYTES_MAX: usize = 64;
@@ -138,8 +142,17 @@ impl FolderError {
 pub struct DataFolder {
     dir: PathBuf,
     created: bool,
-    /// Held, never read: closing the file gives up the lock.
-    _lock: File,
+    /// Held, never read: closing them gives up the locks.
+    locks: Locks,
+}
+
+/// The locks of a data folder. The file `lock` is the one that others ask for; but files can be removed,
+/// and then a second process would lock a new one. So the folders themselves are locked, too.
+#[derive(Debug)]
+struct Locks {
+    _folder: File,
+    _file: File,
+    database: Option<(PathBuf, File)>,
 }
 
 impl DataFolder {
@@ -152,13 +165,13 @@ impl DataFolder {
         // Before the lock, since a later version may lock in another way; again after it, since another
         // process may just have been creating the folder.
         let _ = check_format(dir)?;
-        let lock = lock(dir)?;
+        let locks = lock(dir)?;
         let created = !check_format(dir)?;
         if created {
             let text = format!("{FORMAT_PREFIX}{DATA_VERSION}\n");
             replace_file(&dir.join("format"), text.as_bytes())?;
         }
-        Ok(Self { dir: dir.to_path_buf(), created, _lock: lock })
+        Ok(Self { dir: dir.to_path_buf(), created, locks })
     }
 
     /// Checks, without a lock and without writing, that `dir` is a data folder this program can read:
@@ -175,6 +188,52 @@ impl DataFolder {
             Err(error) => return Err(FolderError::io(dir, error)),
         }
         if check_format(dir)? { Ok(()) } else { Err(missing()) }
+    }
+
+    /// Locks the folder of the database as well, creating it (mode 0700) if there is none.
+    ///
+    /// # Errors
+    /// [`FolderError::Locked`] when another process has it, in this data folder or another.
+    pub fn lock_database(&mut self, database: &Path) -> Result<(), FolderError> {
+        let failed = |error| FolderError::io(database, error);
+        match DirBuilder::new().mode(0o700).create(database) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            done => done.map_err(failed)?,
+        }
+        let file = File::open(database).map_err(failed)?;
+        try_lock(&file, database)?;
+        self.locks.database = Some((database.to_path_buf(), file));
+        Ok(())
+    }
+
+    /// What notices when the folder is no longer the one that was opened.
+    ///
+    /// # Errors
+    /// [`FolderError`] when it is not even now.
+    pub fn guard(&self) -> Result<Guard, FolderError> {
+        let lock = self.dir.join(LOCK);
+        let database = self.locks.database.as_ref().map(|(path, _)| path.as_path());
+        Guard::new(&lock, database).map_err(|error| FolderError::io(&lock, error))
+    }
+
+    /// Whether another process holds the folder, asked for a moment and together with other askers.
+    ///
+    /// # Errors
+    /// [`FolderError`] when that cannot be asked.
+    pub fn is_in_use(dir: &Path) -> Result<bool, FolderError> {
+        for path in [dir.to_path_buf(), dir.join(LOCK), database(dir)] {
+            let file = match File::open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(FolderError::io(&path, error)),
+            };
+            match file.try_lock_shared() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(true),
+                Err(TryLockError::Error(error)) => return Err(FolderError::io(&path, error)),
+            }
+        }
+        Ok(false)
     }
 
     /// The folder itself.
@@ -275,7 +334,7 @@ fn refuse_foreign(dir: &Path) -> Result<(), FolderError> {
     let failed = |error| FolderError::io(dir, error);
     for entry in fs::read_dir(dir).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        let known = [OsStr::new("lock"), OsStr::new("lost+found")].contains(&&*name)
+        let known = [OsStr::new(LOCK), OsStr::new("lost+found")].contains(&&*name)
             || name.to_string_lossy().ends_with(TEMPORARY_SUFFIX);
         if !known {
             return Err(FolderError::NotOurs { dir: dir.to_path_buf(), found: name.into() });
@@ -284,8 +343,11 @@ fn refuse_foreign(dir: &Path) -> Result<(), FolderError> {
     Ok(())
 }
 
-fn lock(dir: &Path) -> Result<File, FolderError> {
-    let path = dir.join("lock");
+fn lock(dir: &Path) -> Result<Locks, FolderError> {
+    let folder = File::open(dir).map_err(|error| FolderError::io(dir, error))?;
+    try_lock(&folder, dir)?;
+    let path = dir.join(LOCK);
+    let failed = |error| FolderError::io(&path, error);
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -293,10 +355,20 @@ fn lock(dir: &Path) -> Result<File, FolderError> {
         .truncate(false)
         .mode(0o600)
         .open(&path)
-        .map_err(|error| FolderError::io(&path, error))?;
+        .map_err(failed)?;
+    try_lock(&file, dir)?;
+    // Between opening and locking somebody may have put another file there.
+    let (held, there) = (file.metadata().map_err(failed)?, fs::metadata(&path).map_err(failed)?);
+    if (held.dev(), held.ino()) != (there.dev(), there.ino()) {
+        return Err(FolderError::Locked { dir: dir.to_path_buf() });
+    }
+    Ok(Locks { _folder: folder, _file: file, database: None })
+}
+
+fn try_lock(file: &File, path: &Path) -> Result<(), FolderError> {
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(FolderError::Locked { dir: dir.to_path_buf() }),
-        Err(TryLockError::Error(error)) => Err(FolderError::io(&path, error)),
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(FolderError::Locked { dir: path.to_path_buf() }),
+        Err(TryLockError::Error(error)) => Err(FolderError::io(path, error)),
     }
 }

@@ -299,6 +299,14 @@ pub trait Store: Read + Send + Sync {
     /// [`StoreError::Io`], [`StoreError::Closed`].
     fn stats(&self) -> Result<StoreStats, StoreError>;
 
+    /// Names of the files in the store's folder that it needs now; none where it has no folder.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], [`StoreError::Closed`].
+    fn live_files(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// Closes the store and gives up its lock, after the reads that are under way. Everything later on
     /// this handle is [`StoreError::Closed`]; closing again is fine.
     ///
@@ -317,6 +325,11 @@ pub trait StoreOpener: Send + Sync {
     /// [`StoreError::Permission`], [`StoreError::ReadOnly`], [`StoreError::Full`],
     /// [`StoreError::Corrupt`], [`StoreError::Io`].
     fn open(&self) -> Result<Arc<dyn Store>, StoreError>;
+
+    /// The folder that holds its files, where it has one.
+    fn folder(&self) -> Option<&std::path::Path> {
+        None
+    }
 
     /// What is opened, for messages: a path, or the name of a bucket.
     fn describe(&self) -> String;

@@ -88,6 +88,10 @@ impl StoreOpener for RocksOpener {
         Ok(Arc::new(self.open_rocks()?))
     }
 
+    fn folder(&self) -> Option<&Path> {
+        Some(&self.config.path)
+    }
+
     fn describe(&self) -> String {
         self.config.path.display().to_string()
     }
@@ -214,6 +218,13 @@ impl Store for RocksStore {
         self.with_open(|open| {
             let disk_bytes = folder_bytes(open.db.path())?;
             Ok(StoreStats { disk_bytes, memory_bytes: open.memory_bytes() })
+        })
+    }
+
+    fn live_files(&self) -> Result<Vec<String>, StoreError> {
+        self.with_open(|open| {
+            let files = open.db.live_files().map_err(|error| classify(&error))?;
+            Ok(files.into_iter().map(|file| file.name).collect())
         })
     }
 
