@@ -8,6 +8,7 @@ use indelible_core::limits::UNSIGNED_RUN_MAX;
 use indelible_core::name::ServerName;
 
 use crate::clock::{Clock, SystemClock};
+use crate::opening::OpeningStep;
 
 /// Where an engine lives, its name, and its limits.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub struct EngineConfig {
     pub limits: EngineLimits,
     /// Where times come from; tests bring their own.
     pub clock: Arc<dyn Clock>,
+    /// Told what opening is doing.
+    pub opening: OpeningStep,
 }
 
 impl EngineConfig {
@@ -31,6 +34,7 @@ impl EngineConfig {
             server_name,
             limits: EngineLimits::default(),
             clock: Arc::new(SystemClock),
+            opening: OpeningStep::default(),
         }
     }
 }

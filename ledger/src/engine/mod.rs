@@ -305,6 +305,12 @@ impl Engine {
         self.inner.shared.health()
     }
 
+    /// For how long the head file could not be written; `None` when it can.
+    #[must_use]
+    pub fn head_file_failing(&self) -> Option<Duration> {
+        self.inner.shared.head_file.failing()
+    }
+
     /// How the clock stands to the ledgers.
     #[must_use]
     pub fn clock(&self) -> ClockState {

@@ -34,6 +34,7 @@ pub(super) fn with_rocksdb(
     signer: Arc<dyn Signer>,
 ) -> Result<Engine, OpenError> {
     let mut rocks = RocksConfig::new(database(&config.dir));
+    rocks.opening = config.opening.clone();
     rocks.block_cache_bytes = config.limits.store_cache_bytes;
     with_store(config, signer, Arc::new(RocksOpener::new(rocks)))
 }
@@ -43,13 +44,16 @@ pub(super) fn with_store(
     signer: Arc<dyn Signer>,
     opener: Arc<dyn StoreOpener>,
 ) -> Result<Engine, OpenError> {
+    config.opening.set("taking the folder's locks");
     let mut folder = DataFolder::open(&config.dir)?;
     if let Some(database) = opener.folder() {
         folder.lock_database(database)?;
     }
     let guard = folder.guard()?;
     let time = Time::new(Arc::clone(&config.clock), config.limits.clock_jump_max, &config.dir)?;
+    config.opening.set("opening the database");
     let store = opener.open()?;
+    config.opening.set("comparing the database with the head file");
     let state = check(&config, &folder, &*store)?;
     let shared = Arc::new(shared(config, signer, store, state, time, guard));
     let threads = start(&shared, opener, folder)?;

@@ -97,6 +97,11 @@ impl HeadFileHealth {
         *self.0.lock() = None;
     }
 
+    /// For how long it fails.
+    pub(crate) fn failing(&self) -> Option<Duration> {
+        self.0.lock().as_ref().map(|(since, _)| since.elapsed())
+    }
+
     /// Why it fails, when it has for so long.
     fn failing_for(&self, patience: Duration) -> Option<Arc<str>> {
         let failing = self.0.lock();

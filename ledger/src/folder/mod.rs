@@ -206,6 +206,26 @@ impl DataFolder {
         Ok(())
     }
 
+    /// Puts another database in the place of the one that is there, in one step, and keeps that one under
+    /// a name that is free: `db.damaged-1`, `db.damaged-2` and so on. Returns its path. Nothing may have
+    /// either open.
+    ///
+    /// # Errors
+    /// [`FolderError`]; both are then where they were, or exchanged.
+    pub fn replace_database(&self, new: &Path) -> Result<PathBuf, FolderError> {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        let place = self.database();
+        let kept = (1u32..).map(|number| self.dir.join(format!("db.damaged-{number}")));
+        let kept = kept.into_iter().find(|path| fs::symlink_metadata(path).is_err());
+        let kept = kept.unwrap_or_else(|| self.dir.join("db.damaged"));
+        renameat_with(CWD, new, CWD, &place, RenameFlags::EXCHANGE)
+            .map_err(|error| FolderError::io(&place, error.into()))?;
+        files::sync_folder(&self.dir)?;
+        fs::rename(new, &kept).map_err(|error| FolderError::io(&kept, error))?;
+        files::sync_folder(&self.dir)?;
+        Ok(kept)
+    }
+
     /// What notices when the folder is no longer the one that was opened.
     ///
     /// # Errors

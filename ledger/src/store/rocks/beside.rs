@@ -18,8 +18,8 @@ use rocksdb::{Cache, DB};
 
 use super::error::classify;
 use super::options::{self, RocksConfig};
-use super::refuse_unknown_families;
 use super::view::View;
+use super::{OPENING, refuse_unknown_families};
 use crate::store::{Read, Scan, Space, StoreError, Visitor};
 
 /// Tries to open beside a writer that keeps deleting files. It deletes some every few seconds at most,
@@ -41,13 +41,22 @@ impl RocksBeside {
     /// [`StoreError::Io`] when there is no database, or too few file descriptors;
     /// [`StoreError::Permission`], [`StoreError::NewerFormat`], [`StoreError::Corrupt`].
     pub fn open(config: &RocksConfig) -> Result<Self, StoreError> {
+        Self::open_spaces(config, &Space::ALL)
+    }
+
+    /// As [`RocksBeside::open`], but only these spaces. The files of the others are not touched, and may
+    /// be damaged.
+    ///
+    /// # Errors
+    /// As [`RocksBeside::open`].
+    pub fn open_spaces(config: &RocksConfig, spaces: &[Space]) -> Result<Self, StoreError> {
         // RocksDB would create the folder, even for reading.
         let current = config.path.join("CURRENT");
         fs::metadata(&current)
             .map_err(|error| StoreError::from_io(&error, &current.display().to_string()))?;
         let mut tries = 1;
         loop {
-            match Self::try_open(config) {
+            match Self::try_open(config, spaces) {
                 // Damage and a file that has just been deleted look alike, so both are tried again.
                 Err(StoreError::Io(_) | StoreError::Corrupt(_)) if tries < TRIES_MAX => {
                     tries += 1;
@@ -58,14 +67,15 @@ impl RocksBeside {
         }
     }
 
-    fn try_open(config: &RocksConfig) -> Result<Self, StoreError> {
+    fn try_open(config: &RocksConfig, spaces: &[Space]) -> Result<Self, StoreError> {
         let mut options = options::database(config)?;
         options.create_if_missing(false);
         options.create_missing_column_families(false);
         options.set_max_open_files(-1);
-        refuse_unknown_families(&options, &config.path)?;
+        refuse_unknown_families(&options, config)?;
         let cache = Cache::new_lru_cache(config.block_cache_bytes);
-        let families = options::families(config, &cache);
+        let families = options::families(config, &cache, spaces);
+        config.opening.set(OPENING);
         let error_if_log_exists = false;
         let db = DB::open_cf_descriptors_read_only(
             &options,

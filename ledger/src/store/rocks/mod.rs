@@ -6,6 +6,7 @@
 
 pub mod beside;
 mod error;
+mod log_files;
 pub mod options;
 mod view;
 
@@ -32,6 +33,9 @@ use super::{
 /// allocation.
 const ROW_OVERHEAD_BYTES: usize = 16;
 
+/// What RocksDB does while it opens.
+const OPENING: &str = "opening the database (reading its MANIFEST, replaying its write logs)";
+
 /// Opens a [`RocksStore`].
 #[derive(Debug, Clone)]
 pub struct RocksOpener {
@@ -52,9 +56,10 @@ impl RocksOpener {
     pub fn open_rocks(&self) -> Result<RocksStore, StoreError> {
         let config = &self.config;
         let options = options::database(config)?;
-        refuse_unknown_families(&options, &config.path)?;
+        refuse_unknown_families(&options, config)?;
         let cache = Cache::new_lru_cache(config.block_cache_bytes);
-        let families = options::families(config, &cache);
+        let families = options::families(config, &cache, &Space::ALL);
+        config.opening.set(OPENING);
         let db = DB::open_cf_descriptors(&options, &config.path, families);
         let db = db.map_err(|error| classify(&error))?;
         let mut synced = WriteOptions::default();
@@ -69,12 +74,15 @@ impl RocksOpener {
 
 /// A later version may have added key spaces. Opening without them would write a database that this
 /// later version takes for whole.
-fn refuse_unknown_families(options: &Options, path: &Path) -> Result<(), StoreError> {
+fn refuse_unknown_families(options: &Options, config: &RocksConfig) -> Result<(), StoreError> {
+    let path = &config.path;
+    config.opening.set("listing the database's key spaces (reading its MANIFEST)");
     match fs::metadata(path.join("CURRENT")) {
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(StoreError::from_io(&error, &format!("{}", path.display()))),
     }
+    log_files::refuse_endless(path)?;
     let names = DB::list_cf(options, path).map_err(|error| classify(&error))?;
     let known = |name: &str| name == "default" || Space::ALL.iter().any(|s| s.name() == name);
     match names.iter().find(|name| !known(name)) {

@@ -8,6 +8,7 @@ use rocksdb::{
     DBCompressionType, DBRecoveryMode, LogLevel, Options,
 };
 
+use crate::opening::OpeningStep;
 use crate::store::{Space, StoreError};
 
 const MIB: usize = 1 << 20;
@@ -24,6 +25,8 @@ pub struct RocksConfig {
     pub write_buffer_bytes: usize,
     /// Files that are kept open.
     pub open_files_max: u32,
+    /// Told what opening is doing.
+    pub opening: OpeningStep,
 }
 
 impl RocksConfig {
@@ -35,6 +38,7 @@ impl RocksConfig {
             block_cache_bytes: 64 * MIB,
             write_buffer_bytes: 128 * MIB,
             open_files_max: 512,
+            opening: OpeningStep::default(),
         }
     }
 }
@@ -89,11 +93,15 @@ pub(super) fn database(config: &RocksConfig) -> Result<Options, StoreError> {
     Ok(options)
 }
 
-/// One column family for each space.
-pub(super) fn families(config: &RocksConfig, cache: &Cache) -> Vec<ColumnFamilyDescriptor> {
+/// One column family for each of the spaces.
+pub(super) fn families(
+    config: &RocksConfig,
+    cache: &Cache,
+    spaces: &[Space],
+) -> Vec<ColumnFamilyDescriptor> {
     let family =
         |space: Space| ColumnFamilyDescriptor::new(space.name(), family(space, config, cache));
-    Space::ALL.into_iter().map(family).collect()
+    spaces.iter().copied().map(family).collect()
 }
 
 fn family(space: Space, config: &RocksConfig, cache: &Cache) -> Options {
