@@ -1,6 +1,6 @@
 //! Building a database anew from its records.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use indelible_core::hash::Digest;
@@ -56,7 +56,7 @@ pub fn rebuild(
     let mut writer = Writer {
         to,
         batch: Batch::new(),
-        ids: HashMap::new(),
+        ids: BTreeMap::new(),
         rows: [0; Space::ALL.len()],
         findings: Findings::new(findings_max),
         failed: None,
@@ -79,7 +79,7 @@ struct Writer<'a> {
     to: &'a dyn Store,
     batch: Batch,
     /// Ids of the batch that is not written yet.
-    ids: HashMap<Vec<u8>, Vec<u8>>,
+    ids: BTreeMap<Vec<u8>, Vec<u8>>,
     rows: [u64; Space::ALL.len()],
     findings: Findings,
     failed: Option<StoreError>,

@@ -150,6 +150,9 @@ fn spawn(
     let watch = Watch { shared: Arc::clone(shared), name };
     let watched = move || {
         let _watch = watch;
+        // A thread's first hash map asks the system for random bytes, and panics when there are none:
+        // better now, while nothing has been taken, than in the middle of a batch.
+        let _ = std::hash::RandomState::new();
         run();
     };
     std::thread::Builder::new().name(name.into()).spawn(watched).map_err(OpenError::Thread)
