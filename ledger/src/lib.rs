@@ -7,10 +7,12 @@
 //! * `engine`: the pipeline from the queue to the disk, and the reads.
 //! * [`signer`]: who signs.
 //! * [`store`]: who keeps; [`rows`]: the bytes that are kept; [`folder`]: where.
+//! * [`commit_chain`]: is every commit there, and does it say what it said.
 //! * [`testing`]: signers that fail, slow down and lie, and the check of a whole engine.
 
 mod api;
 mod clock;
+pub mod commit_chain;
 mod config;
 mod engine;
 mod error;

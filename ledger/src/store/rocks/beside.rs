@@ -20,7 +20,7 @@ use super::error::classify;
 use super::options::{self, RocksConfig};
 use super::refuse_unknown_families;
 use super::view::View;
-use crate::store::{Read, Scan, Space, StoreError, Visitor};
+use crate::store::{Preview, Read, Scan, Space, StoreError, Visitor};
 
 /// Tries to open beside a writer that keeps deleting files. It deletes some every few seconds at most,
 /// and a try takes well under one.
@@ -76,8 +76,40 @@ impl RocksBeside {
         db.map(|db| Self { db }).map_err(|error| classify(&error))
     }
 
+    /// What is there, for the one who is about to open it: nobody writes, so nothing is tried again.
+    /// `None` where there is no database, or one whose making was broken off before anything could be
+    /// committed.
+    pub(super) fn before_opening(config: &RocksConfig) -> Result<Option<Self>, StoreError> {
+        let current = config.path.join("CURRENT");
+        match fs::metadata(&current) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(StoreError::from_io(&error, &current.display().to_string()));
+            }
+        }
+        let names = DB::list_cf(&options::database(config)?, &config.path);
+        let names = names.map_err(|error| classify(&error))?;
+        if !Space::ALL.iter().all(|space| names.iter().any(|name| name == space.name())) {
+            return Ok(None);
+        }
+        Self::try_open(config).map(Some)
+    }
+
     fn view(&self) -> View<'_> {
         View { db: &self.db, snapshot: None }
+    }
+}
+
+impl Preview for RocksBeside {
+    /// Nothing is written here, so that a table file is one that the writer had made, flushed and entered
+    /// into its manifest. It does that for all spaces at once (`atomic_flush`), so that the commits of
+    /// all of them end with the same one.
+    fn settled(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let files = self.db.live_files().map_err(|error| classify(&error))?;
+        let of_commits =
+            |file: &rocksdb::LiveFile| file.column_family_name == Space::Commits.name();
+        Ok(files.into_iter().filter(of_commits).filter_map(|file| file.end_key).max())
     }
 }
 
