@@ -51,6 +51,16 @@ pub enum OpenError {
         /// The head file's path.
         head_file: String,
     },
+    /// Commits between others are gone, or do not say what they said: a log was lost, cut or damaged.
+    #[error(
+        "the database is not whole: {missing}. A log of the database was probably lost, cut or damaged, and \
+         what it held was acknowledged to clients. Nothing was changed. Keep a copy of the data folder as it \
+         is, then put the missing file back, or restore the newest copy of the whole folder"
+    )]
+    Incomplete {
+        /// What is missing or contradicts itself: ledger, range of records, commit.
+        missing: String,
+    },
     /// The folder was made under another server name.
     #[error(
         "this data folder belongs to the server name '{found}', the configuration says '{given}'. The name \

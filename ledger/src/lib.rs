@@ -8,10 +8,12 @@
 //! * [`signer`]: who signs.
 //! * [`store`]: who keeps; [`rows`]: the bytes that are kept; [`folder`]: where.
 //! * [`derived`]: what the database must hold, worked out from the records: checked and rebuilt.
+//! * [`commit_chain`]: is every commit there, and does it say what it said.
 //! * [`testing`]: signers that fail, slow down and lie, and the check of a whole engine.
 
 mod api;
 mod clock;
+pub mod commit_chain;
 mod config;
 pub mod derived;
 mod engine;

@@ -2,7 +2,7 @@
 //! (`docs/FORMAT.md` section 8.1).
 //!
 //! ```text
-//! DIR/format       "indelible data 1\n", written before anything else
+//! DIR/format       "indelible data 2\n", written before anything else
 //! DIR/lock         held with flock while the folder is in use, as are DIR and DIR/db themselves
 //! DIR/head         how far the database must be at least
 //! DIR/db/          the database
@@ -15,7 +15,9 @@
 mod files;
 mod guard;
 mod head;
+mod head_writer;
 
+use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -26,11 +28,13 @@ pub use files::{create_secret, replace_file};
 pub(crate) use files::{read_small, remove_file};
 pub use guard::{FolderGone, Guard};
 pub use head::HeadFile;
+pub use head_writer::HeadWriter;
 
 use files::TEMPORARY_SUFFIX;
 
-/// The version of the data folder that this program writes.
-pub const DATA_VERSION: u32 = 1;
+/// The version of the data folder that this program writes, and the only one it reads. Version 1 had a
+/// head file that was behind, and a database whose logs outlived a restart; it was never released.
+pub const DATA_VERSION: u32 = 2;
 
 const LOCK: &str = "lock";
 const FORMAT_PREFIX: &str = "indelible data ";
@@ -44,6 +48,14 @@ pub enum FolderError {
     /// Written by a later version.
     #[error("the data folder {} is of version {found}, but this program knows versions up to {DATA_VERSION}; use the newer program, nothing was changed", .dir.display())]
     NewerFormat {
+        /// The folder.
+        dir: PathBuf,
+        /// The version it names.
+        found: u64,
+    },
+    /// Written by a version that was never released.
+    #[error("the data folder {} is of version {found}, which only programs before the first release wrote; this program reads version {DATA_VERSION} alone and has changed nothing. Export its ledgers with the program that wrote it, and begin a new folder", .dir.display())]
+    OlderFormat {
         /// The folder.
         dir: PathBuf,
         /// The version it names.
@@ -274,21 +286,35 @@ impl DataFolder {
         database(&self.dir)
     }
 
+    /// Makes the names in the folder durable. A process that died may have made one and not flushed it:
+    /// this one sees it, and after a power cut it would be gone, with the key that signed meanwhile.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn flush_names(&self) -> Result<(), FolderError> {
+        match files::sync_folder(files::parent(&self.dir)) {
+            // A folder that this user may not list; whoever made ours in it has flushed its name.
+            Ok(()) | Err(FolderError::Permission { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        files::sync_folder(&self.dir)
+    }
+
     /// The head outside of the database; `None` before the first one was written.
     ///
     /// # Errors
-    /// [`FolderError::Damaged`] for any other bytes than [`DataFolder::write_head`] writes.
+    /// [`FolderError::Damaged`] for any other bytes than [`HeadWriter`] writes.
     pub fn read_head(&self) -> Result<Option<HeadFile>, FolderError> {
         head::read(&self.dir)
     }
 
-    /// Replaces the head: written to another name, synced, renamed, and the folder synced. After a crash
-    /// it is the old one or the new one.
+    /// Replaces the head file by a new one that holds `first` and is on the disk on return, and keeps it
+    /// open for writing.
     ///
     /// # Errors
     /// [`FolderError`]; the old head is then still there.
-    pub fn write_head(&self, head: &HeadFile) -> Result<(), FolderError> {
-        replace_file(&self.dir.join(head::NAME), &head.to_json())
+    pub fn begin_head(&self, first: HeadFile) -> Result<HeadWriter, FolderError> {
+        HeadWriter::create(&self.dir, first)
     }
 }
 
@@ -336,10 +362,12 @@ fn check_format(dir: &Path) -> Result<bool, FolderError> {
     };
     let reason = "it does not say 'indelible data' and a version";
     let found = parse_format(&text).ok_or(FolderError::Damaged { path, reason })?;
-    if found > u64::from(DATA_VERSION) {
-        return Err(FolderError::NewerFormat { dir: dir.to_path_buf(), found });
+    let dir = dir.to_path_buf();
+    match found.cmp(&u64::from(DATA_VERSION)) {
+        Ordering::Greater => Err(FolderError::NewerFormat { dir, found }),
+        Ordering::Less => Err(FolderError::OlderFormat { dir, found }),
+        Ordering::Equal => Ok(true),
     }
-    Ok(true)
 }
 
 fn parse_format(text: &[u8]) -> Option<u64> {

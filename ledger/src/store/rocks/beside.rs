@@ -19,8 +19,8 @@ use rocksdb::{Cache, DB};
 use super::error::classify;
 use super::options::{self, RocksConfig};
 use super::view::View;
-use super::{OPENING, refuse_unknown_families};
-use crate::store::{Read, Scan, Space, StoreError, Visitor};
+use super::{LISTING, OPENING, log_files, refuse_unknown_families};
+use crate::store::{Preview, Read, Scan, Space, StoreError, Visitor};
 
 /// Tries to open beside a writer that keeps deleting files. It deletes some every few seconds at most,
 /// and a try takes well under one.
@@ -86,8 +86,42 @@ impl RocksBeside {
         db.map(|db| Self { db }).map_err(|error| classify(&error))
     }
 
+    /// What is there, for the one who is about to open it: nobody writes, so nothing is tried again.
+    /// `None` where there is no database, or one whose making was broken off before anything could be
+    /// committed.
+    pub(super) fn before_opening(config: &RocksConfig) -> Result<Option<Self>, StoreError> {
+        let current = config.path.join("CURRENT");
+        match fs::metadata(&current) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(StoreError::from_io(&error, &current.display().to_string()));
+            }
+        }
+        config.opening.set(LISTING);
+        log_files::refuse_endless(&config.path)?;
+        let names = DB::list_cf(&options::database(config)?, &config.path);
+        let names = names.map_err(|error| classify(&error))?;
+        if !Space::ALL.iter().all(|space| names.iter().any(|name| name == space.name())) {
+            return Ok(None);
+        }
+        Self::try_open(config, &Space::ALL).map(Some)
+    }
+
     fn view(&self) -> View<'_> {
         View { db: &self.db, snapshot: None }
+    }
+}
+
+impl Preview for RocksBeside {
+    /// Nothing is written here, so that a table file is one that the writer had made, flushed and entered
+    /// into its manifest. It does that for all spaces at once (`atomic_flush`), so that the commits of
+    /// all of them end with the same one.
+    fn settled(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let files = self.db.live_files().map_err(|error| classify(&error))?;
+        let of_commits =
+            |file: &rocksdb::LiveFile| file.column_family_name == Space::Commits.name();
+        Ok(files.into_iter().filter(of_commits).filter_map(|file| file.end_key).max())
     }
 }
 
