@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use indelible_core::checkpoint::Checkpoint;
@@ -182,4 +183,32 @@ pub struct LedgerInfo {
     pub last_digest: Digest,
     /// The root of the tree over all durable records.
     pub root: NodeHash,
+}
+
+/// The clock said more than had passed since the last record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the clock has jumped {} s ahead since the last record. What is appended now would carry that time for \
+     ever. Set the clock right, or, if it is right, accept it with `indelible clock accept`",
+    .ahead.as_secs()
+)]
+pub struct ClockJump {
+    /// How far it was ahead of what it should have said.
+    pub ahead: Duration,
+    /// How far it may be; zero when the jump was seen before the last start.
+    pub max: Duration,
+    /// What it said.
+    pub seen: Timestamp,
+}
+
+/// How the clock stands to the ledgers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockState {
+    /// What it says.
+    pub now: Timestamp,
+    /// How far the newest time in any ledger is ahead of it. New records of that ledger get its time until
+    /// the clock has caught up.
+    pub ledgers_ahead: Duration,
+    /// The jump for which appends are refused.
+    pub held: Option<ClockJump>,
 }

@@ -8,6 +8,7 @@ use indelible_core::limits::UNSIGNED_RUN_MAX;
 use indelible_core::name::ServerName;
 
 use crate::clock::{Clock, SystemClock};
+use crate::opening::OpeningStep;
 
 /// Where an engine lives, its name, and its limits.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub struct EngineConfig {
     pub limits: EngineLimits,
     /// Where times come from; tests bring their own.
     pub clock: Arc<dyn Clock>,
+    /// Told what opening is doing.
+    pub opening: OpeningStep,
 }
 
 impl EngineConfig {
@@ -31,6 +34,7 @@ impl EngineConfig {
             server_name,
             limits: EngineLimits::default(),
             clock: Arc::new(SystemClock),
+            opening: OpeningStep::default(),
         }
     }
 }
@@ -60,6 +64,9 @@ pub struct EngineLimits {
     pub head_interval: Duration,
     /// Longest wait between two attempts to reopen a store that failed.
     pub reopen_backoff_max: Duration,
+    /// Appends are refused when the clock says that so much more has passed since the last record than
+    /// really has.
+    pub clock_jump_max: Duration,
 }
 
 impl Default for EngineLimits {
@@ -79,6 +86,9 @@ impl Default for EngineLimits {
             sign_threads: 2,
             head_interval: Duration::from_secs(1),
             reopen_backoff_max: Duration::from_secs(5),
+            // More than time servers step a clock by in ordinary life, less than anyone would wish to
+            // have wrong in an audit log.
+            clock_jump_max: Duration::from_secs(600),
         }
     }
 }

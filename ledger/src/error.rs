@@ -6,7 +6,7 @@ use std::time::Duration;
 use indelible_core::key::KeyId;
 use indelible_core::name::{EventId, LedgerName, Seq, ServerName};
 
-use crate::api::LedgerInfo;
+use crate::api::{ClockJump, LedgerInfo};
 use crate::signer::SignError;
 use crate::store::StoreError;
 
@@ -51,6 +51,16 @@ pub enum OpenError {
         /// The head file's path.
         head_file: String,
     },
+    /// Commits between others are gone, or do not say what they said: a log was lost, cut or damaged.
+    #[error(
+        "the database is not whole: {missing}. A log of the database was probably lost, cut or damaged, and \
+         what it held was acknowledged to clients. Nothing was changed. Keep a copy of the data folder as it \
+         is, then put the missing file back, or restore the newest copy of the whole folder"
+    )]
+    Incomplete {
+        /// What is missing or contradicts itself: ledger, range of records, commit.
+        missing: String,
+    },
     /// The folder was made under another server name.
     #[error(
         "this data folder belongs to the server name '{found}', the configuration says '{given}'. The name \
@@ -62,6 +72,21 @@ pub enum OpenError {
         /// The name in the configuration.
         given: ServerName,
     },
+    /// There are system records of a kind that this program does not know.
+    #[error(
+        "the ledgers hold system records of the kind '{kind}', which this program does not know: it could \
+         not tell what they mean for the records after them. Use a newer version; nothing was changed"
+    )]
+    UnknownKind {
+        /// The kind.
+        kind: String,
+    },
+    /// The list of kinds is not there.
+    #[error(
+        "the list of the kinds of system records is missing: the folder was written by an older version, \
+         or the list is damaged. `indelible repair` makes it anew from the records"
+    )]
+    KindsMissing,
     /// What is stored contradicts itself.
     #[error("the database is damaged: {0}")]
     Corrupt(String),
@@ -143,6 +168,9 @@ pub enum AppendError {
         /// What happened.
         reason: Arc<str>,
     },
+    /// The clock has jumped ahead. Nothing is appended until it has come back or an operator accepts it.
+    #[error(transparent)]
+    Clock(#[from] ClockJump),
     /// The ledger cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -167,6 +195,7 @@ impl AppendError {
                 | Self::Signing(_)
                 | Self::Unavailable { .. }
                 | Self::OutcomeUnknown { .. }
+                | Self::Clock(_)
                 | Self::Read(ReadError::Unavailable { .. })
         )
     }
@@ -179,6 +208,8 @@ impl AppendError {
                 Some(*retry_after)
             }
             Self::Closed | Self::Signing(_) => Some(Duration::from_secs(1)),
+            // A person has to do something.
+            Self::Clock(_) => Some(Duration::from_secs(30)),
             _ => None,
         }
     }

@@ -7,15 +7,20 @@
 //! * `engine`: the pipeline from the queue to the disk, and the reads.
 //! * [`signer`]: who signs.
 //! * [`store`]: who keeps; [`rows`]: the bytes that are kept; [`folder`]: where.
+//! * [`derived`]: what the database must hold, worked out from the records: checked and rebuilt.
+//! * [`commit_chain`]: is every commit there, and does it say what it said.
 //! * [`testing`]: signers that fail, slow down and lie, and the check of a whole engine.
 
 mod api;
 mod clock;
+pub mod commit_chain;
 mod config;
+pub mod derived;
 mod engine;
 mod error;
 pub mod folder;
 mod metrics;
+mod opening;
 pub mod rows;
 mod server_id;
 pub mod signer;
@@ -23,12 +28,13 @@ pub mod store;
 pub mod testing;
 
 pub use api::{
-    Accepted, Appended, Atomicity, Direction, LedgerInfo, Pending, SignedCheckpoint, StoredRecord,
-    Submission,
+    Accepted, Appended, Atomicity, ClockJump, ClockState, Direction, LedgerInfo, Pending,
+    SignedCheckpoint, StoredRecord, Submission,
 };
 pub use clock::{Clock, SystemClock};
 pub use config::{EngineConfig, EngineLimits};
 pub use engine::Engine;
 pub use error::{AppendError, CreateError, EventError, OpenError, ReadError};
 pub use metrics::{Counter, EngineMetrics, Gauge, Health, Histogram, HistogramSnapshot};
+pub use opening::OpeningStep;
 pub use signer::{LocalEd25519, SignError, SignRequest, Signer};

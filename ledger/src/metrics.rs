@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::api::ClockJump;
+
 /// Buckets of commit and signing latency in microseconds: upper bounds, about 1, 2, 5 a decade.
 const LATENCY_US: [u64; 18] = [
     100, 200, 500, 1_000, 2_000, 3_000, 5_000, 7_500, 10_000, 15_000, 20_000, 35_000, 50_000,
@@ -188,6 +190,18 @@ pub enum Health {
     /// The store failed and is being reopened; appends are refused until then.
     Poisoned {
         /// What the store said.
+        reason: Arc<str>,
+    },
+    /// The folder is no longer the one that was opened. Nothing more is taken by this process.
+    FolderGone {
+        /// What is gone.
+        reason: Arc<str>,
+    },
+    /// The clock has jumped ahead; appends are refused.
+    ClockJumped(ClockJump),
+    /// The head file could not be written for so long that it does not protect any more. Appends work.
+    HeadFileFailing {
+        /// What the system said.
         reason: Arc<str>,
     },
     /// The engine is closing or closed.

@@ -25,7 +25,7 @@ fn a_new_folder_is_private_and_says_its_version() {
     let data = dir.path().join("deep/data");
     let folder = DataFolder::open(&data).unwrap();
     assert!(folder.is_new());
-    assert_eq!(fs::read(data.join("format")).unwrap(), b"indelible data 1\n");
+    assert_eq!(fs::read(data.join("format")).unwrap(), b"indelible data 2\n");
     assert_eq!(
         (mode(&data), mode(&data.join("format")), mode(&data.join("lock"))),
         (0o700, 0o600, 0o600)
@@ -39,14 +39,29 @@ fn a_new_folder_is_private_and_says_its_version() {
 #[test]
 fn a_folder_of_a_newer_version_is_left_alone() {
     let dir = TempDir::new().unwrap();
-    fs::write(dir.path().join("format"), "indelible data 2\n").unwrap();
+    fs::write(dir.path().join("format"), "indelible data 3\n").unwrap();
     fs::write(dir.path().join("other"), "").unwrap();
     let error = DataFolder::open(dir.path()).unwrap_err();
-    assert!(matches!(error, FolderError::NewerFormat { found: 2, .. }), "{error}");
+    assert!(matches!(error, FolderError::NewerFormat { found: 3, .. }), "{error}");
     let text = error.to_string();
-    assert!(text.contains("version 2") && text.contains("newer program"), "{text}");
+    assert!(text.contains("version 3") && text.contains("newer program"), "{text}");
     assert!(matches!(DataFolder::check(dir.path()), Err(FolderError::NewerFormat { .. })));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn a_folder_from_before_the_first_release_is_refused_with_a_clear_word() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("format"), "indelible data 1\n").unwrap();
+    fs::write(dir.path().join("head"), "{\"commit\":1}").unwrap();
+    for error in
+        [DataFolder::open(dir.path()).unwrap_err(), DataFolder::check(dir.path()).unwrap_err()]
+    {
+        assert!(matches!(error, FolderError::OlderFormat { found: 1, .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("version 1") && text.contains("before the first release"), "{text}");
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing was changed");
 }
 
 #[test]
@@ -54,11 +69,11 @@ fn a_format_file_that_says_something_else_is_damage() {
     let long = "x".repeat(1000);
     let texts = [
         "",
-        "indelible data 1",
-        "indelible data 01\n",
+        "indelible data 2",
+        "indelible data 02\n",
         "indelible data \n",
-        "indelible data 1\n\n",
-        "indelible data -1\n",
+        "indelible data 2\n\n",
+        "indelible data -2\n",
         &long,
     ];
     for text in texts {
@@ -100,31 +115,40 @@ fn an_interrupted_first_start_and_the_root_of_a_disk_are_begun_again() {
 }
 
 #[test]
-fn the_head_file_is_replaced_whole_and_read_strictly() {
+fn the_head_file_holds_the_newest_head_and_is_read_strictly() {
     let dir = TempDir::new().unwrap();
     let folder = DataFolder::open(dir.path()).unwrap();
     assert_eq!(folder.read_head().unwrap(), None);
-    for commit in [1, 2, 300] {
-        // What a crash left of an earlier try must not matter.
-        fs::write(dir.path().join("head.tmp"), "half of a he").unwrap();
-        folder.write_head(&head(commit)).unwrap();
+    // What a crash left of an earlier try must not matter.
+    fs::write(dir.path().join("head.tmp"), "half of a he").unwrap();
+    let writer = folder.begin_head(head(1)).unwrap();
+    for commit in [2, 3, 300] {
+        writer.write(&head(commit)).unwrap();
+        // Before any flush: another process sees it, this one may die.
         assert_eq!(folder.read_head().unwrap(), Some(head(commit)));
+        writer.flush().unwrap();
     }
     assert_eq!(read_head(dir.path()).unwrap(), Some(head(300)));
     let path = dir.path().join("head");
-    assert_eq!(mode(&path), 0o600);
-    let good = fs::read_to_string(&path).unwrap();
+    assert_eq!((mode(&path), fs::metadata(&path).unwrap().len()), (0o600, 3 * 4096));
+    drop(folder.begin_head(head(300)).unwrap());
+    let good = String::from_utf8(fs::read(&path).unwrap()).unwrap();
+    let other = HeadFile { digest: Digest([8; 32]), ..head(300) };
+    let mut two = good.clone().into_bytes();
+    two[8192..][..120].copy_from_slice(&other.to_slot());
     let bad = [
         String::new(),
         format!("{good}\n"),
-        format!(" {good}"),
-        good.replace("300", "+300"),
-        good.replace("300", "0300"),
-        good.replace("300", "99007199254740992"),
-        good.replace("\"v\":1", "\"v\":2"),
-        good.replace("0707", "0A07"),
-        good.replace("0707", ""),
-        "x".repeat(5000),
+        good.replace("0300", "+300"),
+        good.replace("0300", "0301"),
+        good.replace("head 2", "head 1"),
+        good.replace("0707", "0708"),
+        good.replace('\n', " "),
+        good[..4096].to_owned(),
+        "\0".repeat(3 * 4096),
+        "{\"commit\":300,\"digest\":\"07\",\"v\":1}".into(),
+        "x".repeat(50_000),
+        String::from_utf8(two).unwrap(),
     ];
     for text in bad {
         fs::write(&path, &text).unwrap();

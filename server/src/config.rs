@@ -25,6 +25,10 @@ pub const ENV_PREFIX: &str = "INDELIBLE_";
 /// Address that is listened on unless another is configured. Loopback only, as there is no TLS.
 pub const ADDRESS_DEFAULT: &str = "127.0.0.1:7412";
 
+/// Time that opening a database may take unless another is configured. It takes less than a second even
+/// for hundreds of gigabytes; a slow disk that has to replay the longest write log needs some.
+pub const OPEN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(120);
+
 /// Everything that can be set. Build it with [`Config::load`] or change fields of the default.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -32,6 +36,10 @@ pub struct Config {
     pub listen: Listen,
     /// The folder that holds everything the server must keep.
     pub data_dir: PathBuf,
+    /// Time that opening the database may take.
+    pub open_timeout: Duration,
+    /// Jump of the clock ahead, since the last record, beyond which appends are refused.
+    pub clock_jump_max: Duration,
     /// The server's name in origins and key names; `None` takes the one of the first start.
     pub server_name: Option<ServerName>,
     /// What one client, one request or one connection may use.
@@ -143,6 +151,8 @@ impl Default for Config {
                 metrics_public: false,
             },
             data_dir: PathBuf::from("indelible-data"),
+            open_timeout: OPEN_TIMEOUT_DEFAULT,
+            clock_jump_max: Duration::from_secs(600),
             server_name: None,
             limits: Limits::default(),
             archive: Archive { dirs_allowed: None, vault: None, schedule: None, seal_after: None },

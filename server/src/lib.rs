@@ -11,6 +11,7 @@ pub mod client;
 pub mod config;
 pub mod http;
 pub mod listen;
+mod opening;
 pub mod serve;
 pub mod telemetry;
 

@@ -24,6 +24,7 @@ use crate::http::Api;
 use crate::http::app::App;
 use crate::http::schedule::{self, Schedule};
 use crate::listen::{self, Counters, stopped};
+use crate::opening::{self, NotOpened, TooLong};
 use crate::telemetry::{self, TelemetryError};
 
 pub use folder::{PUBLIC_KEY_FILE, SIGNING_KEY_FILE};
@@ -35,6 +36,9 @@ const TOKENS_EVERY: Duration = Duration::from_secs(1);
 const ARCHIVE_RUNS_MAX: usize = 2;
 /// File handles that are needed beside those of connections: the database's files and our own.
 const FILES_BESIDE: u64 = 1024;
+
+/// Time that a start which is under way gets when it is told to stop.
+const START_GRACE: Duration = Duration::from_secs(2);
 
 /// What the command line says; it overrides the configuration.
 #[derive(Debug, Clone, Default)]
@@ -74,6 +78,9 @@ pub enum ServeError {
     /// The engine does not open.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// Opening takes too long.
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -110,9 +117,30 @@ pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
     runtime.block_on(async {
         // Before anybody can see that it runs: who does may stop it at once, and in order.
         let mut stop = StopSignals::new().map_err(ServeError::Runtime)?;
-        let running = start(config).await?;
-        print!("{}", running.greeting());
-        let signal = stop.next().await;
+        let starting = start(config);
+        tokio::pin!(starting);
+        let (running, signal) = tokio::select! {
+            running = &mut starting => (running?, None),
+            signal = stop.next() => {
+                tracing::info!(signal, "told to stop while starting");
+                // Usually a moment later it can be stopped in order. What hangs is left to the end of the
+                // process: nothing has been taken that could be lost.
+                match tokio::time::timeout(START_GRACE, starting).await {
+                    Ok(running) => (running?, Some(signal)),
+                    Err(_) => {
+                        tracing::warn!("the start does not come to its end; stopped without waiting");
+                        return Ok(());
+                    }
+                }
+            }
+        };
+        let signal = match signal {
+            Some(signal) => signal,
+            None => {
+                print!("{}", running.greeting());
+                stop.next().await
+            }
+        };
         tracing::info!(signal, "stopping: no new requests, what was taken is finished");
         running.stop().await;
         tracing::info!("stopped");
@@ -124,6 +152,16 @@ pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
 struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
+}
+
+impl From<NotOpened> for ServeError {
+    fn from(error: NotOpened) -> Self {
+        match error {
+            NotOpened::Open(error) => error.into(),
+            NotOpened::TooLong(error) => error.into(),
+            NotOpened::Thread => Self::Identity(error.to_string()),
+        }
+    }
 }
 
 impl StopSignals {
@@ -216,9 +254,8 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
     engine_config.limits.queue_events_max = config.limits.queue_events_max;
     engine_config.limits.queue_bytes_max = config.limits.queue_bytes_max;
     engine_config.limits.batch_events_max = config.limits.batch_events_max;
-    let signer = identity.signer;
-    let opened = tokio::task::spawn_blocking(move || Engine::open(engine_config, signer)).await;
-    let engine = opened.map_err(|error| ServeError::Identity(error.to_string()))??;
+    engine_config.limits.clock_jump_max = config.clock_jump_max;
+    let engine = opening::engine(engine_config, identity.signer, config.open_timeout).await?;
 
     let (stop, stopping) = watch::channel(false);
     let limits = Arc::new(config.limits);

@@ -22,8 +22,10 @@ use super::sequencer::RETRY_AFTER;
 use super::shared::Shared;
 use crate::api::Accepted;
 use crate::error::{AppendError, ReadError};
+use crate::folder::{FolderGone, HeadFile, HeadWriter};
 use crate::metrics::Health;
 use crate::rows::LedgerNumber;
+use crate::rows::meta::StateRow;
 use crate::store::{Store, StoreError, StoreOpener};
 
 /// First wait before the store is opened again; doubled each time.
@@ -32,13 +34,19 @@ const BACKOFF_MIN: Duration = Duration::from_millis(20);
 pub(crate) struct Committing {
     shared: Arc<Shared>,
     opener: Arc<dyn StoreOpener>,
+    /// The head outside of the database.
+    head: Arc<HeadWriter>,
     /// The last epoch of which a batch failed here.
     failed_epoch: Option<u64>,
 }
 
 impl Committing {
-    pub(crate) fn new(shared: Arc<Shared>, opener: Arc<dyn StoreOpener>) -> Self {
-        Self { shared, opener, failed_epoch: None }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        opener: Arc<dyn StoreOpener>,
+        head: Arc<HeadWriter>,
+    ) -> Self {
+        Self { shared, opener, head, failed_epoch: None }
     }
 
     /// Works until the stages before are done.
@@ -82,11 +90,28 @@ impl Committing {
             drop(store);
             return self.poison(commit, &error, commits);
         }
+        // What was written counts only where a restart finds it.
+        if let Err(gone) = self.shared.guard.after_commit() {
+            drop(store);
+            return self.give_up(commit, &gone);
+        }
         self.count(&commit, begun);
+        self.note_head(&commit.state);
         self.publish(&commit);
         self.shared.queue.complete(Completion { serial: commit.serial, durable: true });
         self.answer(commit.waiting, &commit.runs, &*store);
         self.shared.metrics.commit_latency_us.record(commit.started.elapsed().as_micros() as u64);
+    }
+
+    /// Says outside of the database that it came this far, before anybody hears of the commit: if the
+    /// database ever lacks it, the next start notices, unless the power went within the last
+    /// `head_interval`.
+    fn note_head(&self, state: &StateRow) {
+        let head = HeadFile { commit: state.commit, digest: state.digest };
+        if self.head.write(&head).is_err() {
+            // The commit is durable all the same; flushing the file tries again, and says what failed.
+            self.shared.metrics.head_file_failures.add(1);
+        }
     }
 
     fn count(&self, commit: &Commit, begun: Instant) {
@@ -128,9 +153,29 @@ impl Committing {
         }
     }
 
+    /// The folder is not the one that was opened: whether the commit is in it, nobody can tell. Nothing
+    /// is opened again, which could make an empty database in the place of the lost one.
+    fn give_up(&mut self, commit: Commit, gone: &FolderGone) {
+        let shared = Arc::clone(&self.shared);
+        self.failed_epoch = Some(commit.epoch);
+        let old = shared.give_up(gone);
+        shared.metrics.store_failures.add(1);
+        drop(commit.runs);
+        shared.queue.complete(Completion { serial: commit.serial, durable: false });
+        let answer = AppendError::OutcomeUnknown { reason: gone.to_string().into() };
+        fail_all(commit.waiting, &answer);
+        if let Some(old) = old {
+            let _ = old.close();
+        }
+    }
+
     /// The write failed: nobody may rely on the store until it was opened again and read.
     fn poison(&mut self, commit: Commit, error: &StoreError, commits: &Receiver<Commit>) {
         tracing::error!(%error, commit = commit.state.commit.0, "a commit failed; reopening the database");
+        // A folder that is gone is the commonest reason why writing fails, and is never opened again.
+        if let Err(gone) = self.shared.guard.look() {
+            return self.give_up(commit, &gone);
+        }
         let shared = Arc::clone(&self.shared);
         shared.metrics.store_failures.add(1);
         let reason: Arc<str> = error.cause().to_string().into();
@@ -164,6 +209,7 @@ impl Committing {
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => match self.try_reopen() {
                     Ok(()) => return,
+                    Err(_) if self.shared.has_given_up() => return,
                     Err(error) => {
                         tracing::error!(%error, retry_ms = backoff.as_millis() as u64, "the database does not open");
                         *self.shared.health.lock() =
@@ -177,15 +223,21 @@ impl Committing {
     }
 
     fn try_reopen(&self) -> Result<(), ReadError> {
-        let store = self.opener.open()?;
         let shared = &self.shared;
+        if let Err(gone) = shared.guard.look() {
+            let reason = gone.to_string().into();
+            shared.give_up(&gone);
+            return Err(ReadError::Unavailable { reason });
+        }
         let known = *shared.state.lock();
-        let recovered = recovery::read_state(&*store)?
-            .ok_or_else(|| corrupt("the database is empty after it was opened again"))?;
-        recovery::check_continues(&*store, &known, &recovered)?;
+        let recovered = recovery::examine_again(&*self.opener, &known)?;
+        // From here on what the failed commit left behind counts as durable: opening has written it anew.
+        shared.guard.forget_files();
+        let store = recovery::open_examined(&*self.opener, &recovered)?;
         for entry in shared.ledgers.all() {
             lookup::load_head(&*store, &entry)?;
         }
+        self.note_head(&recovered);
         *shared.state.lock() = recovered;
         shared.metrics.ledgers.set(recovered.ledgers);
         shared.metrics.durable_commit.set(recovered.commit.0);

@@ -17,11 +17,11 @@ mod committing;
 mod entry;
 mod head_keeper;
 mod lookup;
-mod nodes;
+pub(crate) mod nodes;
 mod open;
 mod queue;
 mod read;
-mod records;
+pub(crate) mod records;
 mod recovery;
 mod resolve;
 mod rows_of_commit;
@@ -30,6 +30,8 @@ mod sealing;
 mod sequencer;
 mod shared;
 mod signing;
+mod time;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,14 +48,18 @@ use self::queue::{Group, Refused, Work};
 use self::run::{Answer, Outcome};
 use self::sequencer::RETRY_AFTER;
 use self::shared::Shared;
-use crate::api::{Accepted, Appended, Atomicity, LedgerInfo, Pending, Submission};
+use crate::api::{
+    Accepted, Appended, Atomicity, ClockJump, ClockState, LedgerInfo, Pending, Submission,
+};
 use crate::config::EngineConfig;
 use crate::error::{AppendError, CreateError, OpenError, ReadError};
+use crate::folder::FolderError;
 use crate::metrics::{EngineMetrics, Health};
 use crate::signer::Signer;
 use crate::store::StoreOpener;
 
 pub(crate) use self::batch::engine_digest;
+pub(crate) use self::records::get as get_record;
 
 /// When a client whose group did not fit into the queue should try again: a few commits later.
 const BUSY_RETRY_AFTER: Duration = Duration::from_millis(250);
@@ -248,6 +254,9 @@ impl Engine {
         if let Some(reason) = shared.poisoned() {
             return Err(AppendError::Unavailable { reason, retry_after: RETRY_AFTER });
         }
+        if let Some(jump) = shared.time.held() {
+            return Err(jump.into());
+        }
         let entry = lookup::entry(shared, ledger).map_err(|error| match error {
             ReadError::NotFound(name) => AppendError::NotFound(name),
             ReadError::Unavailable { reason } => {
@@ -293,7 +302,28 @@ impl Engine {
     /// Whether the engine can do its work.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.inner.shared.health.lock().clone()
+        self.inner.shared.health()
+    }
+
+    /// For how long the head file could not be written; `None` when it can.
+    #[must_use]
+    pub fn head_file_failing(&self) -> Option<Duration> {
+        self.inner.shared.head_file.failing()
+    }
+
+    /// How the clock stands to the ledgers.
+    #[must_use]
+    pub fn clock(&self) -> ClockState {
+        self.inner.shared.time.look()
+    }
+
+    /// An operator says that the clock is right although it has jumped: appends are taken again. Returns
+    /// the jump that was accepted, `None` when there was none.
+    ///
+    /// # Errors
+    /// [`FolderError`] when the note of the jump in the data folder cannot be removed.
+    pub fn accept_clock(&self) -> Result<Option<ClockJump>, FolderError> {
+        self.inner.shared.time.accept()
     }
 
     /// What the engine counts.

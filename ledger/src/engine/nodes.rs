@@ -2,7 +2,8 @@
 //! the last, partial tile.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use indelible_core::hash::NodeHash;
 use indelible_core::limits::TILE_WIDTH;
@@ -22,8 +23,9 @@ pub(crate) struct StoredNodes<'a> {
     store: &'a dyn Read,
     ledger: LedgerNumber,
     size: u64,
-    /// By tile level and tile number.
-    pyramids: RefCell<HashMap<(u8, u64), Pyramid>>,
+    /// By tile level and tile number. No hash map: the first one of a thread asks the system for random
+    /// bytes, and panics when there are none.
+    pyramids: RefCell<BTreeMap<(u8, u64), Pyramid>>,
 }
 
 /// The nodes of a tile from its bottom row up; a partial tile has only the perfect subtrees.
@@ -101,10 +103,8 @@ impl NodeSource for StoredNodes<'_> {
         let (tile, within) = (index / per_tile, index % per_tile);
         let mut pyramids = self.pyramids.borrow_mut();
         let pyramid = match pyramids.entry((tile_level, tile)) {
-            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::hash_map::Entry::Vacant(empty) => {
-                empty.insert(Pyramid::over(self.bottom(tile_level, tile)?))
-            }
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(empty) => empty.insert(Pyramid::over(self.bottom(tile_level, tile)?)),
         };
         pyramid.node(height, within).ok_or_else(|| {
             corrupt(&format!(

@@ -1,7 +1,6 @@
-//! Opening: lock the folder, open the store, find out where it is, compare with the head file, start the
-//! threads. Takes as long as opening the store does, however much is in it.
+//! Opening: lock the folder, look at the store and compare it with the head file, open it, start the
+//! threads. Takes as long as reading the store's log does, however much is in the store.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -12,12 +11,13 @@ use super::committing::Committing;
 use super::entry::Ledgers;
 use super::queue::Queue;
 use super::sequencer::Sequencer;
-use super::shared::{Shared, StoreCell};
+use super::shared::{HeadFileHealth, Shared, StoreCell};
 use super::signing::Signing;
-use super::{Engine, Inner, head_keeper, recovery};
+use super::time::Time;
+use super::{Engine, Inner, head_keeper, recovery, watch};
 use crate::config::EngineConfig;
 use crate::error::OpenError;
-use crate::folder::{DataFolder, database};
+use crate::folder::{DataFolder, Guard, HeadFile, HeadWriter, database};
 use crate::metrics::{EngineMetrics, Health};
 use crate::rows::meta::StateRow;
 use crate::signer::Signer;
@@ -33,6 +33,7 @@ pub(super) fn with_rocksdb(
     signer: Arc<dyn Signer>,
 ) -> Result<Engine, OpenError> {
     let mut rocks = RocksConfig::new(database(&config.dir));
+    rocks.opening = config.opening.clone();
     rocks.block_cache_bytes = config.limits.store_cache_bytes;
     with_store(config, signer, Arc::new(RocksOpener::new(rocks)))
 }
@@ -42,36 +43,43 @@ pub(super) fn with_store(
     signer: Arc<dyn Signer>,
     opener: Arc<dyn StoreOpener>,
 ) -> Result<Engine, OpenError> {
-    let folder = DataFolder::open(&config.dir)?;
-    let store = opener.open()?;
-    let state = check(&config, &folder, &*store)?;
-    let shared = Arc::new(shared(config, signer, store, state));
-    let threads = start(&shared, opener, folder)?;
+    config.opening.set("taking the folder's locks");
+    let mut folder = DataFolder::open(&config.dir)?;
+    if let Some(database) = opener.folder() {
+        folder.lock_database(database)?;
+    }
+    let guard = folder.guard()?;
+    let time = Time::new(Arc::clone(&config.clock), config.limits.clock_jump_max, &config.dir)?;
+    config.opening.set("looking at the database");
+    let (store, state) = open_store(&config, &folder, &*opener)?;
+    // The database's own folder may have been made just now.
+    folder.flush_names()?;
+    let head = folder.begin_head(HeadFile { commit: state.commit, digest: state.digest })?;
+    let shared = Arc::new(shared(config, signer, store, state, time, guard));
+    let threads = start(&shared, opener, folder, Arc::new(head))?;
     Ok(Engine { inner: Arc::new(Inner { shared, threads: Mutex::new(threads) }) })
 }
 
-fn check(
+/// Looks at the store before anything in it is changed, then opens it.
+fn open_store(
     config: &EngineConfig,
     folder: &DataFolder,
-    store: &dyn Store,
-) -> Result<StateRow, OpenError> {
+    opener: &dyn StoreOpener,
+) -> Result<(Arc<dyn Store>, StateRow), OpenError> {
     let head = folder.read_head()?;
-    // A store that was never used, beside a head file, has been lost: say so before anything is written
-    // into it.
-    if let Some(head) = &head
-        && recovery::read_state(store).map_err(recovery::open_error)?.is_none()
-    {
-        return Err(OpenError::HeadBehind {
-            found: 0,
-            expected: head.commit.0,
-            head_file: PathBuf::from(folder.path()).join("head").display().to_string(),
-        });
+    let head_file = folder.path().join("head");
+    let found = recovery::examine(opener, &config.server_name, head.as_ref(), &head_file)?;
+    let Some(state) = found else {
+        return recovery::begin(opener, &config.server_name, config.clock.now());
+    };
+    if head.is_none() && state.commit.0 > 0 {
+        tracing::warn!(
+            commit = state.commit.0,
+            "there is no head file, so a database that was set back would not be noticed this time"
+        );
     }
-    let state = recovery::identify(store, &config.server_name, config.clock.now())?;
-    if let Some(head) = head {
-        recovery::check_head(store, &state, &head, folder.path())?;
-    }
-    Ok(state)
+    let store = recovery::open_examined(opener, &state).map_err(recovery::open_error)?;
+    Ok((store, state))
 }
 
 fn shared(
@@ -79,6 +87,8 @@ fn shared(
     signer: Arc<dyn Signer>,
     store: Arc<dyn Store>,
     state: StateRow,
+    time: Time,
+    guard: Guard,
 ) -> Shared {
     let metrics = Arc::new(EngineMetrics::new());
     metrics.ledgers.set(state.ledgers);
@@ -93,6 +103,9 @@ fn shared(
         metrics,
         state: Mutex::new(state),
         health: Mutex::new(Health::Ready),
+        time,
+        guard,
+        head_file: HeadFileHealth::default(),
         runtime: tokio::runtime::Handle::try_current().ok(),
         config,
         signer,
@@ -105,16 +118,21 @@ fn start(
     shared: &Arc<Shared>,
     opener: Arc<dyn StoreOpener>,
     folder: DataFolder,
+    head: Arc<HeadWriter>,
 ) -> Result<Vec<JoinHandle<()>>, OpenError> {
     let (to_sign, batches) = bounded(STAGE_CAPACITY);
     let (to_commit, commits) = bounded(STAGE_CAPACITY);
     let (keep_going, stop) = bounded(0);
     let sequencer = Sequencer::new(Arc::clone(shared), to_sign);
     let signing = Signing::new(Arc::clone(shared), to_commit).map_err(OpenError::Thread)?;
-    let committing = Committing::new(Arc::clone(shared), opener);
-    let for_head = Arc::clone(shared);
+    let committing = Committing::new(Arc::clone(shared), opener, Arc::clone(&head));
+    let (for_head, for_watch) = (Arc::clone(shared), Arc::clone(shared));
+    let watch_until = stop.clone();
     Ok(vec![
-        spawn(shared, "indelible-head", move || head_keeper::keep(&for_head, &folder, &stop))?,
+        spawn(shared, "indelible-watch", move || watch::watch(&for_watch, &watch_until))?,
+        spawn(shared, "indelible-head", move || {
+            head_keeper::keep(&for_head, folder, &head, &stop)
+        })?,
         spawn(shared, "indelible-commit", move || {
             committing.run(&commits);
             drop(keep_going);
@@ -132,6 +150,9 @@ fn spawn(
     let watch = Watch { shared: Arc::clone(shared), name };
     let watched = move || {
         let _watch = watch;
+        // A thread's first hash map asks the system for random bytes, and panics when there are none:
+        // better now, while nothing has been taken, than in the middle of a batch.
+        let _ = std::hash::RandomState::new();
         run();
     };
     std::thread::Builder::new().name(name.into()).spawn(watched).map_err(OpenError::Thread)

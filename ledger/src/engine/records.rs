@@ -67,7 +67,7 @@ pub(crate) fn corrupt(what: &str) -> ReadError {
 }
 
 /// The time of a record, which stands at a fixed distance from its end: `"time":"...","v":1}`.
-fn record_time(record: &[u8]) -> Option<Timestamp> {
+pub(crate) fn record_time(record: &[u8]) -> Option<Timestamp> {
     const TAIL: &[u8] = b"\",\"v\":1}";
     let text = record.strip_suffix(TAIL)?;
     Timestamp::parse(text.get(text.len().checked_sub(Timestamp::TEXT_LEN)?..)?).ok()

@@ -14,6 +14,7 @@ use crate::error::ReadError;
 use crate::rows::block::{self, BlockBuilder, BlockPlace};
 use crate::rows::head::HeadRow;
 use crate::rows::index::IndexRow;
+use crate::rows::kind::KindRow;
 use crate::rows::ledger::LedgerRow;
 use crate::rows::meta::StateRow;
 use crate::rows::{LedgerNumber, commit, head, id, index, ledger, node, tile};
@@ -116,6 +117,9 @@ fn put_run(
         rows.put_owned(Space::Blocks, &block::key(place), value);
         let row = IndexRow { place, count: u32::try_from(count).unwrap_or(u32::MAX), first_time };
         rows.put(Space::Index, &index::key(number, first), &row.encode());
+    }
+    for kind in &signed.facts.kinds {
+        rows.put(Space::Meta, &kind.key(), KindRow::VALUE);
     }
     put_ids(rows, number, &signed);
     for (tile, value) in tiles {

@@ -1,5 +1,6 @@
 //! One ledger's part of a commit, as it goes through the pipeline: sealed, then signed, then durable.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use super::entry::LedgerEntry;
 use crate::api::{Accepted, SignedCheckpoint};
 use crate::error::{AppendError, EventError};
 use crate::rows::block::BlockBuilder;
+use crate::rows::kind::KindRow;
 
 /// The id of a record and where it comes from: only ids that clients gave get a row.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub(crate) struct Facts {
     pub(crate) ids: Vec<RunId>,
     pub(crate) times: Vec<Timestamp>,
     pub(crate) digests: Vec<Digest>,
+    /// The kinds of the system records among them.
+    pub(crate) kinds: BTreeSet<KindRow>,
 }
 
 /// The records that one commit adds to one ledger: numbered, hashed, and grown into the tree.

@@ -13,6 +13,7 @@ use indelible_core::time::Timestamp;
 use super::entry::{Body, LedgerEntry, Tip};
 use super::records::{corrupt, digests};
 use super::run::{Facts, RunId, Sealed, ToSign};
+use crate::derived::kind_of;
 use crate::error::ReadError;
 use crate::rows::LedgerNumber;
 use crate::rows::block::BlockBuilder;
@@ -91,6 +92,10 @@ impl Sealing {
             self.facts.digests.push(digest);
             self.facts.times.push(time);
             self.facts.ids.push(id);
+            if let Body::System(system) = body {
+                // An object without a kind has made no record just now.
+                self.facts.kinds.extend(kind_of(system).ok());
+            }
             tip.last_digest = Some(digest);
             tip.last_time = time;
         }

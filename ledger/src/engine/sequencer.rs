@@ -130,7 +130,11 @@ impl Sequencer {
         let started = Instant::now();
         let store = match self.shared.store.get() {
             Ok(store) => store,
-            Err(error) => return refuse(groups, &error),
+            Err(error) => return refuse(groups, &unavailable(error)),
+        };
+        let now = match self.shared.time.for_records() {
+            Ok(now) => now,
+            Err(jump) => return refuse(groups, &jump.into()),
         };
         // A store that failed while nothing was in the pipeline has come back with another state.
         if self.departed.is_empty() {
@@ -139,7 +143,7 @@ impl Sequencer {
         self.serial += 1;
         let mut forming = Forming {
             store: &*store,
-            now: self.shared.config.clock.now(),
+            now,
             runs: Vec::new(),
             by_ledger: HashMap::new(),
             waiting: Vec::with_capacity(groups.len()),
@@ -487,13 +491,16 @@ fn refuse_overflow(sealing: &Sealing, found: &[Found]) -> Result<(), AppendError
     }
 }
 
-fn refuse(groups: Vec<Group>, error: &ReadError) {
-    let error = match error {
+fn unavailable(error: ReadError) -> AppendError {
+    match error {
         ReadError::Unavailable { reason } => {
-            AppendError::Unavailable { reason: Arc::clone(reason), retry_after: RETRY_AFTER }
+            AppendError::Unavailable { reason, retry_after: RETRY_AFTER }
         }
-        other => AppendError::Read(other.clone()),
-    };
+        other => AppendError::Read(other),
+    }
+}
+
+fn refuse(groups: Vec<Group>, error: &AppendError) {
     for group in groups {
         let _ = group.answer.send(Err(error.clone()));
     }

@@ -1,14 +1,17 @@
 //! What the threads of an engine share.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use indelible_core::key::{KeyId, PublicKey};
 use parking_lot::{Mutex, RwLock};
 
 use super::entry::Ledgers;
 use super::queue::Queue;
+use super::time::Time;
 use crate::config::EngineConfig;
 use crate::error::ReadError;
+use crate::folder::{FolderGone, Guard};
 use crate::metrics::{EngineMetrics, Health};
 use crate::rows::meta::StateRow;
 use crate::signer::Signer;
@@ -26,6 +29,11 @@ pub(crate) struct Shared {
     /// How far the engine is, durably.
     pub(crate) state: Mutex<StateRow>,
     pub(crate) health: Mutex<Health>,
+    /// Judges the clock.
+    pub(crate) time: Time,
+    /// Notices when the folder is no longer the one that was opened.
+    pub(crate) guard: Guard,
+    pub(crate) head_file: HeadFileHealth,
     /// The runtime in which the engine was opened; signers may need its timers and sockets.
     pub(crate) runtime: Option<tokio::runtime::Handle>,
 }
@@ -34,9 +42,71 @@ impl Shared {
     /// Why appends are refused, if they are.
     pub(crate) fn poisoned(&self) -> Option<Arc<str>> {
         match &*self.health.lock() {
-            Health::Poisoned { reason } => Some(Arc::clone(reason)),
+            Health::Poisoned { reason } | Health::FolderGone { reason } => Some(Arc::clone(reason)),
             _ => None,
         }
+    }
+
+    /// How the engine is, the worst first.
+    pub(crate) fn health(&self) -> Health {
+        let health = self.health.lock().clone();
+        if health != Health::Ready {
+            return health;
+        }
+        if let Some(jump) = self.time.held() {
+            return Health::ClockJumped(jump);
+        }
+        let patience = self.config.limits.head_interval * HEAD_INTERVALS_MISSED_MAX;
+        match self.head_file.failing_for(patience) {
+            Some(reason) => Health::HeadFileFailing { reason },
+            None => Health::Ready,
+        }
+    }
+
+    /// The folder is gone: the store is taken away from everybody, and nothing brings it back. Closing is
+    /// left to the caller, since it waits for reads.
+    pub(crate) fn give_up(&self, gone: &FolderGone) -> Option<Arc<dyn Store>> {
+        let reason: Arc<str> = gone.to_string().into();
+        tracing::error!("{reason}");
+        *self.health.lock() = Health::FolderGone { reason: Arc::clone(&reason) };
+        self.store.take(reason)
+    }
+
+    /// Whether the folder was given up.
+    pub(crate) fn has_given_up(&self) -> bool {
+        matches!(*self.health.lock(), Health::FolderGone { .. })
+    }
+}
+
+/// Intervals of the head file that may be missed before the server is not ready any more. A head that is
+/// some intervals old still shows nearly every rollback; one that never comes shows none.
+const HEAD_INTERVALS_MISSED_MAX: u32 = 10;
+
+/// Whether the head file can be written.
+#[derive(Default)]
+pub(crate) struct HeadFileHealth(Mutex<Option<(Instant, Arc<str>)>>);
+
+impl HeadFileHealth {
+    pub(crate) fn failed(&self, reason: &str) {
+        let mut failing = self.0.lock();
+        let since = failing.as_ref().map_or_else(Instant::now, |(since, _)| *since);
+        *failing = Some((since, reason.into()));
+    }
+
+    pub(crate) fn succeeded(&self) {
+        *self.0.lock() = None;
+    }
+
+    /// For how long it fails.
+    pub(crate) fn failing(&self) -> Option<Duration> {
+        self.0.lock().as_ref().map(|(since, _)| since.elapsed())
+    }
+
+    /// Why it fails, when it has for so long.
+    fn failing_for(&self, patience: Duration) -> Option<Arc<str>> {
+        let failing = self.0.lock();
+        let (since, reason) = failing.as_ref()?;
+        (since.elapsed() >= patience).then(|| Arc::clone(reason))
     }
 }
 

@@ -62,6 +62,15 @@ fn write_temporary(path: &Path, bytes: &[u8]) -> Result<PathBuf, FolderError> {
     Ok(temporary)
 }
 
+/// Removes a file, durably. One that is not there is fine.
+pub(crate) fn remove_file(path: &Path) -> Result<(), FolderError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        done => done.map_err(|error| FolderError::io(path, error))?,
+    }
+    sync_folder(parent(path))
+}
+
 /// The folder that `path` lies in.
 pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -74,7 +83,7 @@ pub(super) fn sync_folder(folder: &Path) -> Result<(), FolderError> {
 }
 
 /// Reads a file of at most `bytes_max` bytes; a larger one is [`io::ErrorKind::InvalidData`].
-pub(super) fn read_small(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+pub(crate) fn read_small(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > bytes_max { Err(io::ErrorKind::InvalidData.into()) } else { Ok(bytes) }

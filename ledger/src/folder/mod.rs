@@ -2,8 +2,8 @@
 //! (`docs/FORMAT.md` section 8.1).
 //!
 //! ```text
-//! DIR/format       "indelible data 1\n", written before anything else
-//! DIR/lock         held with flock while the folder is in use
+//! DIR/format       "indelible data 2\n", written before anything else
+//! DIR/lock         held with flock while the folder is in use, as are DIR and DIR/db themselves
 //! DIR/head         how far the database must be at least
 //! DIR/db/          the database
 //! DIR/signing.key, DIR/public.vkey, DIR/admin.token
@@ -13,22 +13,30 @@
 //! somebody's home with files.
 
 mod files;
+mod guard;
 mod head;
+mod head_writer;
 
+use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 pub use files::{create_secret, replace_file};
+pub(crate) use files::{read_small, remove_file};
+pub use guard::{FolderGone, Guard};
 pub use head::HeadFile;
+pub use head_writer::HeadWriter;
 
 use files::TEMPORARY_SUFFIX;
 
-/// The version of the data folder that this program writes.
-pub const DATA_VERSION: u32 = 1;
+/// The version of the data folder that this program writes, and the only one it reads. Version 1 had a
+/// head file that was behind, and a database whose logs outlived a restart; it was never released.
+pub const DATA_VERSION: u32 = 2;
 
+const LOCK: &str = "lock";
 const FORMAT_PREFIX: &str = "indelible data ";
 /// More than any format file has: a larger one is not ours.
 const FORMAT_BYTES_MAX: usize = 64;
@@ -40,6 +48,14 @@ pub enum FolderError {
     /// Written by a later version.
     #[error("the data folder {} is of version {found}, but this program knows versions up to {DATA_VERSION}; use the newer program, nothing was changed", .dir.display())]
     NewerFormat {
+        /// The folder.
+        dir: PathBuf,
+        /// The version it names.
+        found: u64,
+    },
+    /// Written by a version that was never released.
+    #[error("the data folder {} is of version {found}, which only programs before the first release wrote; this program reads version {DATA_VERSION} alone and has changed nothing. Export its ledgers with the program that wrote it, and begin a new folder", .dir.display())]
+    OlderFormat {
         /// The folder.
         dir: PathBuf,
         /// The version it names.
@@ -138,8 +154,17 @@ impl FolderError {
 pub struct DataFolder {
     dir: PathBuf,
     created: bool,
-    /// Held, never read: closing the file gives up the lock.
-    _lock: File,
+    /// Held, never read: closing them gives up the locks.
+    locks: Locks,
+}
+
+/// The locks of a data folder. The file `lock` is the one that others ask for; but files can be removed,
+/// and then a second process would lock a new one. So the folders themselves are locked, too.
+#[derive(Debug)]
+struct Locks {
+    _folder: File,
+    _file: File,
+    database: Option<(PathBuf, File)>,
 }
 
 impl DataFolder {
@@ -152,13 +177,13 @@ impl DataFolder {
         // Before the lock, since a later version may lock in another way; again after it, since another
         // process may just have been creating the folder.
         let _ = check_format(dir)?;
-        let lock = lock(dir)?;
+        let locks = lock(dir)?;
         let created = !check_format(dir)?;
         if created {
             let text = format!("{FORMAT_PREFIX}{DATA_VERSION}\n");
             replace_file(&dir.join("format"), text.as_bytes())?;
         }
-        Ok(Self { dir: dir.to_path_buf(), created, _lock: lock })
+        Ok(Self { dir: dir.to_path_buf(), created, locks })
     }
 
     /// Checks, without a lock and without writing, that `dir` is a data folder this program can read:
@@ -175,6 +200,72 @@ impl DataFolder {
             Err(error) => return Err(FolderError::io(dir, error)),
         }
         if check_format(dir)? { Ok(()) } else { Err(missing()) }
+    }
+
+    /// Locks the folder of the database as well, creating it (mode 0700) if there is none.
+    ///
+    /// # Errors
+    /// [`FolderError::Locked`] when another process has it, in this data folder or another.
+    pub fn lock_database(&mut self, database: &Path) -> Result<(), FolderError> {
+        let failed = |error| FolderError::io(database, error);
+        match DirBuilder::new().mode(0o700).create(database) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            done => done.map_err(failed)?,
+        }
+        let file = File::open(database).map_err(failed)?;
+        try_lock(&file, database)?;
+        self.locks.database = Some((database.to_path_buf(), file));
+        Ok(())
+    }
+
+    /// Puts another database in the place of the one that is there, in one step, and keeps that one under
+    /// a name that is free: `db.damaged-1`, `db.damaged-2` and so on. Returns its path. Nothing may have
+    /// either open.
+    ///
+    /// # Errors
+    /// [`FolderError`]; both are then where they were, or exchanged.
+    pub fn replace_database(&self, new: &Path) -> Result<PathBuf, FolderError> {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        let place = self.database();
+        let kept = (1u32..).map(|number| self.dir.join(format!("db.damaged-{number}")));
+        let kept = kept.into_iter().find(|path| fs::symlink_metadata(path).is_err());
+        let kept = kept.unwrap_or_else(|| self.dir.join("db.damaged"));
+        renameat_with(CWD, new, CWD, &place, RenameFlags::EXCHANGE)
+            .map_err(|error| FolderError::io(&place, error.into()))?;
+        files::sync_folder(&self.dir)?;
+        fs::rename(new, &kept).map_err(|error| FolderError::io(&kept, error))?;
+        files::sync_folder(&self.dir)?;
+        Ok(kept)
+    }
+
+    /// What notices when the folder is no longer the one that was opened.
+    ///
+    /// # Errors
+    /// [`FolderError`] when it is not even now.
+    pub fn guard(&self) -> Result<Guard, FolderError> {
+        let lock = self.dir.join(LOCK);
+        let database = self.locks.database.as_ref().map(|(path, _)| path.as_path());
+        Guard::new(&lock, database).map_err(|error| FolderError::io(&lock, error))
+    }
+
+    /// Whether another process holds the folder, asked for a moment and together with other askers.
+    ///
+    /// # Errors
+    /// [`FolderError`] when that cannot be asked.
+    pub fn is_in_use(dir: &Path) -> Result<bool, FolderError> {
+        for path in [dir.to_path_buf(), dir.join(LOCK), database(dir)] {
+            let file = match File::open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(FolderError::io(&path, error)),
+            };
+            match file.try_lock_shared() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(true),
+                Err(TryLockError::Error(error)) => return Err(FolderError::io(&path, error)),
+            }
+        }
+        Ok(false)
     }
 
     /// The folder itself.
@@ -195,21 +286,35 @@ impl DataFolder {
         database(&self.dir)
     }
 
+    /// Makes the names in the folder durable. A process that died may have made one and not flushed it:
+    /// this one sees it, and after a power cut it would be gone, with the key that signed meanwhile.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn flush_names(&self) -> Result<(), FolderError> {
+        match files::sync_folder(files::parent(&self.dir)) {
+            // A folder that this user may not list; whoever made ours in it has flushed its name.
+            Ok(()) | Err(FolderError::Permission { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        files::sync_folder(&self.dir)
+    }
+
     /// The head outside of the database; `None` before the first one was written.
     ///
     /// # Errors
-    /// [`FolderError::Damaged`] for any other bytes than [`DataFolder::write_head`] writes.
+    /// [`FolderError::Damaged`] for any other bytes than [`HeadWriter`] writes.
     pub fn read_head(&self) -> Result<Option<HeadFile>, FolderError> {
         head::read(&self.dir)
     }
 
-    /// Replaces the head: written to another name, synced, renamed, and the folder synced. After a crash
-    /// it is the old one or the new one.
+    /// Replaces the head file by a new one that holds `first` and is on the disk on return, and keeps it
+    /// open for writing.
     ///
     /// # Errors
     /// [`FolderError`]; the old head is then still there.
-    pub fn write_head(&self, head: &HeadFile) -> Result<(), FolderError> {
-        replace_file(&self.dir.join(head::NAME), &head.to_json())
+    pub fn begin_head(&self, first: HeadFile) -> Result<HeadWriter, FolderError> {
+        HeadWriter::create(&self.dir, first)
     }
 }
 
@@ -257,10 +362,12 @@ fn check_format(dir: &Path) -> Result<bool, FolderError> {
     };
     let reason = "it does not say 'indelible data' and a version";
     let found = parse_format(&text).ok_or(FolderError::Damaged { path, reason })?;
-    if found > u64::from(DATA_VERSION) {
-        return Err(FolderError::NewerFormat { dir: dir.to_path_buf(), found });
+    let dir = dir.to_path_buf();
+    match found.cmp(&u64::from(DATA_VERSION)) {
+        Ordering::Greater => Err(FolderError::NewerFormat { dir, found }),
+        Ordering::Less => Err(FolderError::OlderFormat { dir, found }),
+        Ordering::Equal => Ok(true),
     }
-    Ok(true)
 }
 
 fn parse_format(text: &[u8]) -> Option<u64> {
@@ -275,7 +382,7 @@ fn refuse_foreign(dir: &Path) -> Result<(), FolderError> {
     let failed = |error| FolderError::io(dir, error);
     for entry in fs::read_dir(dir).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        let known = [OsStr::new("lock"), OsStr::new("lost+found")].contains(&&*name)
+        let known = [OsStr::new(LOCK), OsStr::new("lost+found")].contains(&&*name)
             || name.to_string_lossy().ends_with(TEMPORARY_SUFFIX);
         if !known {
             return Err(FolderError::NotOurs { dir: dir.to_path_buf(), found: name.into() });
@@ -284,8 +391,11 @@ fn refuse_foreign(dir: &Path) -> Result<(), FolderError> {
     Ok(())
 }
 
-fn lock(dir: &Path) -> Result<File, FolderError> {
-    let path = dir.join("lock");
+fn lock(dir: &Path) -> Result<Locks, FolderError> {
+    let folder = File::open(dir).map_err(|error| FolderError::io(dir, error))?;
+    try_lock(&folder, dir)?;
+    let path = dir.join(LOCK);
+    let failed = |error| FolderError::io(&path, error);
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -293,10 +403,20 @@ fn lock(dir: &Path) -> Result<File, FolderError> {
         .truncate(false)
         .mode(0o600)
         .open(&path)
-        .map_err(|error| FolderError::io(&path, error))?;
+        .map_err(failed)?;
+    try_lock(&file, dir)?;
+    // Between opening and locking somebody may have put another file there.
+    let (held, there) = (file.metadata().map_err(failed)?, fs::metadata(&path).map_err(failed)?);
+    if (held.dev(), held.ino()) != (there.dev(), there.ino()) {
+        return Err(FolderError::Locked { dir: dir.to_path_buf() });
+    }
+    Ok(Locks { _folder: folder, _file: file, database: None })
+}
+
+fn try_lock(file: &File, path: &Path) -> Result<(), FolderError> {
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(FolderError::Locked { dir: dir.to_path_buf() }),
-        Err(TryLockError::Error(error)) => Err(FolderError::io(&path, error)),
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(FolderError::Locked { dir: path.to_path_buf() }),
+        Err(TryLockError::Error(error)) => Err(FolderError::io(path, error)),
     }
 }

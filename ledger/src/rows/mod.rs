@@ -12,6 +12,7 @@ pub mod commit;
 pub mod head;
 pub mod id;
 pub mod index;
+pub mod kind;
 pub mod ledger;
 pub mod meta;
 pub mod node;

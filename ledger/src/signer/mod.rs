@@ -95,7 +95,7 @@ impl Wake for Unpark {
 
 /// Drives a future on this thread. A signer in this process is ready at the first poll, so that this
 /// costs it nothing; any other parks the thread until it is woken.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         return output;

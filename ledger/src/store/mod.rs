@@ -13,6 +13,11 @@
 //! **Poison.** When a commit fails nobody knows whether it became durable (the write may have reached
 //! the log although its sync reported an error). From then on the handle refuses every commit; the
 //! engine closes it, opens a new one through the [`StoreOpener`] and reads what is really there.
+//!
+//! **Reading is not durability.** What a process wrote and never flushed is there for the next one, and
+//! gone after a power cut; the same goes for what a disk refused once, for the system then takes those
+//! pages for written. So opening writes anew, to other files, whatever it finds in logs, and flushes it,
+//! before anybody is told that it is there.
 
 pub mod batch;
 pub mod error;
@@ -299,6 +304,14 @@ pub trait Store: Read + Send + Sync {
     /// [`StoreError::Io`], [`StoreError::Closed`].
     fn stats(&self) -> Result<StoreStats, StoreError>;
 
+    /// Names of the files in the store's folder that it needs now; none where it has no folder.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], [`StoreError::Closed`].
+    fn live_files(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// Closes the store and gives up its lock, after the reads that are under way. Everything later on
     /// this handle is [`StoreError::Closed`]; closing again is fine.
     ///
@@ -308,15 +321,44 @@ pub trait Store: Read + Send + Sync {
     fn close(&self) -> Result<(), StoreError>;
 }
 
+/// What opening a store would find, read before a byte of it is changed.
+///
+/// A store that keeps a log writes what it reads there anew while it opens, and throws the log away. Who
+/// wants to refuse what is there (a hole, an end that was cut off) has to look before, so that whoever
+/// mends it still has every file as it was.
+pub trait Preview: Read {
+    /// The highest key of [`Space::Commits`] that does not come out of a log: up to it everything lies in
+    /// files that were flushed and are known to belong to the store. `None` when nothing does, or the
+    /// store cannot tell.
+    ///
+    /// # Errors
+    /// As [`Read::get`].
+    fn settled(&self) -> Result<Option<Vec<u8>>, StoreError>;
+}
+
 /// Opens a store: the first time, and again after the handle was poisoned.
 pub trait StoreOpener: Send + Sync {
-    /// Opens, creating it if there is none, and fences off every other writer.
+    /// What [`StoreOpener::open`] would find, without writing anything; `None` where it would begin a
+    /// new store. Only for whoever may open, and knows that nobody else has it open.
+    ///
+    /// # Errors
+    /// As [`StoreOpener::open`].
+    fn preview(&self) -> Result<Option<Box<dyn Preview>>, StoreError>;
+
+    /// Opens, creating it if there is none, and fences off every other writer. What was in a log only has
+    /// been written anew, to other files, and flushed when this returns: a log that a process left behind
+    /// may be there for its readers and yet not be on the disk.
     ///
     /// # Errors
     /// [`StoreError::Locked`] when another process has it, [`StoreError::NewerFormat`],
     /// [`StoreError::Permission`], [`StoreError::ReadOnly`], [`StoreError::Full`],
     /// [`StoreError::Corrupt`], [`StoreError::Io`].
     fn open(&self) -> Result<Arc<dyn Store>, StoreError>;
+
+    /// The folder that holds its files, where it has one.
+    fn folder(&self) -> Option<&std::path::Path> {
+        None
+    }
 
     /// What is opened, for messages: a path, or the name of a bucket.
     fn describe(&self) -> String;

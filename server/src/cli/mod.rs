@@ -6,6 +6,7 @@
 
 mod append;
 mod archive;
+mod clock;
 mod completions;
 mod connect;
 mod doctor;
@@ -14,6 +15,7 @@ mod key;
 mod ledger;
 pub(crate) mod output;
 mod read;
+mod repair;
 mod serve;
 mod tail;
 mod token;
@@ -69,7 +71,10 @@ enum Command {
     Key(key::Command),
     #[command(subcommand)]
     Token(token::Command),
+    #[command(subcommand)]
+    Clock(clock::Command),
     Doctor(doctor::Args),
+    Repair(repair::Args),
     Completions(completions::Args),
     Version(version::Args),
 }
@@ -109,6 +114,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Serve(args) => serve::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Repair(args) => repair::run(&args),
         Command::Key(command) => key::run(command),
         Command::Completions(args) => completions::run(&args),
         Command::Version(args) => version::run(&args),
@@ -122,6 +128,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Archive(args) => wait(archive::run(args)),
         Command::Export(args) => wait(export::run(args)),
         Command::Token(command) => wait(token::run(command)),
+        Command::Clock(command) => wait(clock::run(command)),
         Command::Doctor(args) => wait(doctor::run(args)),
     }
 }

@@ -96,6 +96,18 @@ pub const KEYS: &[Key] = &[
         set: |config, value| text(value).map(|v| config.data_dir = PathBuf::from(v)),
     },
     Key {
+        path: "data.open_timeout",
+        doc: "Seconds that opening the database may take. It takes less than one, unless its files are damaged: then RocksDB may never end, and the start is given up.",
+        default: "120",
+        set: |config, value| seconds(value).map(|v| config.open_timeout = v),
+    },
+    Key {
+        path: "clock.jump_max",
+        doc: "Seconds that the clock may jump ahead since the last record. Beyond them appends are refused until it is back or an operator accepts it (indelible clock accept).",
+        default: "600",
+        set: |config, value| seconds(value).map(|v| config.clock_jump_max = v),
+    },
+    Key {
         path: "server.name",
         doc: "The server's name in every checkpoint and key, such as ledger.example.com. Fixed by the first start (default then: localhost).",
         default: "",

@@ -10,6 +10,7 @@ use hyper::StatusCode;
 use indelible_archiver::{ArchiveError, Archiver, DirectoryVault, Progress, Seal, Summary};
 use indelible_core::json::{Limits, Value, push_string, push_u64};
 use indelible_core::name::LedgerName;
+use indelible_ledger::signer::block_on;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -106,7 +107,10 @@ pub(super) async fn run(
     let runtime = Handle::current();
     let done = tokio::task::spawn_blocking(move || {
         let vault = DirectoryVault::open(&to)?;
-        runtime.block_on(archiver.archive(&ledger, &vault, seal, &progress))
+        // Not the runtime's own `block_on`: its first use on a thread panics where the system has no random
+        // bytes.
+        let _context = runtime.enter();
+        block_on(archiver.archive(&ledger, &vault, seal, &progress))
     });
     // A run that panicked has written nothing that counts, and the next one continues.
     let summary = done.await.unwrap_or(Err(ArchiveError::Stopped))?;

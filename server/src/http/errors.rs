@@ -104,6 +104,9 @@ codes! {
     ShuttingDown = "shutting_down", 503, "The server is shutting down.";
     SignerFailing = "signer_failing", 503, "The events could not be signed, so none was written.";
     StoreUnavailable = "store_unavailable", 503, "The store failed and is being reopened.";
+    FolderGone = "folder_gone", 503, "The data folder is no longer the one that the server opened; it takes nothing more.";
+    ClockJumped = "clock_jumped", 503, "The server's clock has jumped ahead; nothing is appended until it is back or accepted.";
+    HeadFileFailing = "head_file_failing", 503, "The head file cannot be written; appends still work.";
     OutcomeUnknown = "outcome_unknown", 503, "Whether the events were written is not known; retry with the same ids.";
 }
 
@@ -343,6 +346,7 @@ impl From<AppendError> for Problem {
             AppendError::Signing(_) => Self::new(Code::SignerFailing, detail),
             AppendError::Unavailable { .. } => Self::new(Code::StoreUnavailable, detail),
             AppendError::OutcomeUnknown { .. } => Self::new(Code::OutcomeUnknown, detail),
+            AppendError::Clock(_) => Self::new(Code::ClockJumped, detail),
             AppendError::Read(error) => Self::from(error),
             _ => {
                 tracing::error!(%detail, "append failed in a way that a client cannot cause");

@@ -2,46 +2,78 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::Response;
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderValue};
+use indelible_core::json::push_u64;
 use indelible_ledger::Health;
 
 use super::app::App;
 use super::errors::{Code, Problem};
 use super::ingest::json;
+use crate::auth::Scope;
 
 /// Says that the process answers.
 pub(super) async fn alive() -> Response {
-    ok(b"{\"status\":\"ok\"}")
+    ok(b"{\"status\":\"ok\"}".to_vec())
 }
 
-/// Says whether events can be appended, and why not.
-pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+/// Says whether events can be appended, and why not. Open to all; what the disk or the signer said, which
+/// may name paths and addresses, is for who has a token that may read.
+pub(super) async fn ready(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Response, Problem> {
     if *app.stop.borrow() {
         return Err(Problem::new(Code::ShuttingDown, "the server is shutting down"));
     }
+    let is_known = app.allow(request.headers(), Scope::Read).is_ok();
+    let told = |what: &str, reason: &str| match is_known {
+        true => format!("{what}: {reason}"),
+        false => format!("{what}; who has a token that may read is told why"),
+    };
     match app.engine.health() {
-        // Appends work without the vault, so a failing schedule is told but is no reason to send them
-        // elsewhere. Why it fails stands in the log: this page is open to all.
-        Health::Ready => Ok(ok(match (app.archives_on_schedule, app.archived.is_failing()) {
-            (false, _) => b"{\"status\":\"ok\"}",
-            (true, false) => b"{\"archive\":\"ok\",\"status\":\"ok\"}",
-            (true, true) => b"{\"archive\":\"failing\",\"status\":\"ok\"}",
-        })),
+        Health::Ready => Ok(ok(fine(&app))),
         Health::SignerFailing { reason } => {
-            Err(Problem::new(Code::SignerFailing, format!("the signer fails: {reason}")))
+            Err(Problem::new(Code::SignerFailing, told("the signer fails", &reason)))
         }
         Health::Poisoned { reason } => {
-            Err(Problem::new(Code::StoreUnavailable, format!("the store failed: {reason}")))
+            Err(Problem::new(Code::StoreUnavailable, told("the store failed", &reason)))
+        }
+        // Names no path.
+        Health::FolderGone { reason } => Err(Problem::new(Code::FolderGone, reason.to_string())),
+        Health::ClockJumped(jump) => Err(Problem::new(Code::ClockJumped, jump.to_string())),
+        Health::HeadFileFailing { reason } => {
+            let what = "the head file cannot be written, so a restart could not tell an old database from \
+                        the newest; appends still work";
+            Err(Problem::new(Code::HeadFileFailing, told(what, &reason)))
         }
         Health::Closed => Err(Problem::new(Code::ShuttingDown, "the engine is closed")),
     }
 }
 
-fn ok(body: &[u8]) -> Response {
-    let mut response = json(StatusCode::OK, body.to_vec());
+/// `{"archive"?,"clock_ahead_seconds"?,"status":"ok"}`, canonical JSON.
+fn fine(app: &App) -> Vec<u8> {
+    let mut out = vec![b'{'];
+    // Appends work without the vault, so a failing schedule is told but is no reason to send them
+    // elsewhere. Why it fails stands in the log: this page is open to all.
+    if app.archives_on_schedule {
+        let word = if app.archived.is_failing() { "failing" } else { "ok" };
+        out.extend_from_slice(format!("\"archive\":\"{word}\",").as_bytes());
+    }
+    let ahead = app.engine.clock().ledgers_ahead.as_secs();
+    if ahead > 0 {
+        out.extend_from_slice(b"\"clock_ahead_seconds\":");
+        push_u64(&mut out, ahead);
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"status\":\"ok\"}");
+    out
+}
+
+fn ok(body: Vec<u8>) -> Response {
+    let mut response = json(StatusCode::OK, body);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

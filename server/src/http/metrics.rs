@@ -53,6 +53,22 @@ pub(super) async fn show(
     text.gauge("indelible_ready", "1 when appends can be expected to work.", {
         u64::from(app.engine.health().is_ready())
     });
+    let clock = app.engine.clock();
+    text.gauge(
+        "indelible_clock_ahead_seconds",
+        "How far the newest time in any ledger is ahead of the clock.",
+        clock.ledgers_ahead.as_secs(),
+    );
+    text.gauge(
+        "indelible_clock_held_seconds",
+        "The jump of the clock for which appends are refused; 0 when they are not.",
+        clock.held.map_or(0, |jump| jump.ahead.as_secs().max(1)),
+    );
+    text.gauge(
+        "indelible_head_file_failing_seconds",
+        "Since when the head file cannot be written; 0 when it can.",
+        app.engine.head_file_failing().map_or(0, |since| since.as_secs().max(1)),
+    );
     let ledgers = app.read(move |engine| Ok(engine.ledgers(None, LEDGERS_MAX)?)).await?;
     text.head("indelible_ledger_size", "gauge", "Durable records of a ledger (the first 200).");
     for ledger in ledgers {

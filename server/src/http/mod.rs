@@ -3,6 +3,7 @@
 pub mod app;
 pub(crate) mod archive;
 mod body;
+mod clock;
 mod docs;
 mod envelope;
 pub mod errors;

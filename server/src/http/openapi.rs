@@ -209,7 +209,16 @@ fn schemas() -> Value {
         ),
         "ExportLine": { "type": "object" },
         "Compressed": { "type": "string", "format": "binary" },
-        "Status": object(json!({ "status": { "const": "ok" } }), &["status"]),
+        "Status": object(
+            json!({ "archive": { "enum": ["ok", "failing"] }, "clock_ahead_seconds": integer,
+                    "status": { "const": "ok" } }),
+            &["status"],
+        ),
+        "Clock": object(
+            json!({ "accepted_seconds": integer, "held_seconds": integer,
+                    "ledgers_ahead_seconds": integer, "time": text }),
+            &["ledgers_ahead_seconds", "time"],
+        ),
         "Text": text,
         "OpenApi": { "type": "object" },
         "Problem": object(

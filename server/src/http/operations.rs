@@ -6,7 +6,9 @@ use std::sync::Arc;
 use axum::routing::{MethodRouter, get, post};
 
 use super::app::App;
-use super::{archive, docs, export, health, ingest, ledgers, metrics, openapi, proofs, reads, sse};
+use super::{
+    archive, clock, docs, export, health, ingest, ledgers, metrics, openapi, proofs, reads, sse,
+};
 use crate::auth::Scope;
 
 /// One method on one path.
@@ -94,6 +96,7 @@ pub const OPERATIONS: &[Operation] = &[
             "request_invalid",
             "signer_failing",
             "store_unavailable",
+            "clock_jumped",
         ],
         route: || post(ledgers::create),
     },
@@ -165,6 +168,7 @@ pub const OPERATIONS: &[Operation] = &[
             "busy",
             "signer_failing",
             "store_unavailable",
+            "clock_jumped",
             "outcome_unknown",
         ],
         route: || post(ingest::append),
@@ -330,6 +334,37 @@ pub const OPERATIONS: &[Operation] = &[
         route: || post(archive::archive),
     },
     Operation {
+        id: "getClock",
+        method: "get",
+        path: "/v1/clock",
+        scope: Some(Scope::Read),
+        summary: "See how the server's clock stands to its ledgers",
+        description: "`ledgers_ahead_seconds` is how far the newest time in any ledger is ahead of the clock. `held_seconds` is there while appends are refused because the clock has jumped.",
+        params: &[],
+        takes: &[],
+        answers: &[(200, JSON, "Clock", "How it stands.")],
+        problems: &["query_invalid"],
+        route: || get(clock::show),
+    },
+    Operation {
+        id: "acceptClock",
+        method: "post",
+        path: "/v1/clock/accept",
+        scope: Some(Scope::Admin),
+        summary: "Accept that the clock has jumped",
+        description: "An operator's word that the clock is right although it has jumped ahead (`clock_jumped`). Appends are taken again, with the time that it says now. Asked again it changes nothing.",
+        params: &[],
+        takes: &[],
+        answers: &[(
+            200,
+            JSON,
+            "Clock",
+            "How it stands; `accepted_seconds` is the jump that was accepted.",
+        )],
+        problems: &["query_invalid"],
+        route: || post(clock::accept),
+    },
+    Operation {
         id: "alive",
         method: "get",
         path: "/healthz",
@@ -348,11 +383,18 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/readyz",
         scope: None,
         summary: "Whether appends can be expected to work",
-        description: "",
+        description: "Says more to who has a token that may read.",
         params: &[],
         takes: &[],
         answers: &[(200, JSON, "Status", "They can.")],
-        problems: &["shutting_down", "signer_failing", "store_unavailable"],
+        problems: &[
+            "shutting_down",
+            "signer_failing",
+            "store_unavailable",
+            "folder_gone",
+            "clock_jumped",
+            "head_file_failing",
+        ],
         route: || get(health::ready),
     },
     Operation {

@@ -18,9 +18,9 @@ use rocksdb::{Cache, DB};
 
 use super::error::classify;
 use super::options::{self, RocksConfig};
-use super::refuse_unknown_families;
 use super::view::View;
-use crate::store::{Read, Scan, Space, StoreError, Visitor};
+use super::{LISTING, OPENING, log_files, refuse_unknown_families};
+use crate::store::{Preview, Read, Scan, Space, StoreError, Visitor};
 
 /// Tries to open beside a writer that keeps deleting files. It deletes some every few seconds at most,
 /// and a try takes well under one.
@@ -41,13 +41,22 @@ impl RocksBeside {
     /// [`StoreError::Io`] when there is no database, or too few file descriptors;
     /// [`StoreError::Permission`], [`StoreError::NewerFormat`], [`StoreError::Corrupt`].
     pub fn open(config: &RocksConfig) -> Result<Self, StoreError> {
+        Self::open_spaces(config, &Space::ALL)
+    }
+
+    /// As [`RocksBeside::open`], but only these spaces. The files of the others are not touched, and may
+    /// be damaged.
+    ///
+    /// # Errors
+    /// As [`RocksBeside::open`].
+    pub fn open_spaces(config: &RocksConfig, spaces: &[Space]) -> Result<Self, StoreError> {
         // RocksDB would create the folder, even for reading.
         let current = config.path.join("CURRENT");
         fs::metadata(&current)
             .map_err(|error| StoreError::from_io(&error, &current.display().to_string()))?;
         let mut tries = 1;
         loop {
-            match Self::try_open(config) {
+            match Self::try_open(config, spaces) {
                 // Damage and a file that has just been deleted look alike, so both are tried again.
                 Err(StoreError::Io(_) | StoreError::Corrupt(_)) if tries < TRIES_MAX => {
                     tries += 1;
@@ -58,14 +67,15 @@ impl RocksBeside {
         }
     }
 
-    fn try_open(config: &RocksConfig) -> Result<Self, StoreError> {
+    fn try_open(config: &RocksConfig, spaces: &[Space]) -> Result<Self, StoreError> {
         let mut options = options::database(config)?;
         options.create_if_missing(false);
         options.create_missing_column_families(false);
         options.set_max_open_files(-1);
-        refuse_unknown_families(&options, &config.path)?;
+        refuse_unknown_families(&options, config)?;
         let cache = Cache::new_lru_cache(config.block_cache_bytes);
-        let families = options::families(config, &cache);
+        let families = options::families(config, &cache, spaces);
+        config.opening.set(OPENING);
         let error_if_log_exists = false;
         let db = DB::open_cf_descriptors_read_only(
             &options,
@@ -76,8 +86,42 @@ impl RocksBeside {
         db.map(|db| Self { db }).map_err(|error| classify(&error))
     }
 
+    /// What is there, for the one who is about to open it: nobody writes, so nothing is tried again.
+    /// `None` where there is no database, or one whose making was broken off before anything could be
+    /// committed.
+    pub(super) fn before_opening(config: &RocksConfig) -> Result<Option<Self>, StoreError> {
+        let current = config.path.join("CURRENT");
+        match fs::metadata(&current) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(StoreError::from_io(&error, &current.display().to_string()));
+            }
+        }
+        config.opening.set(LISTING);
+        log_files::refuse_endless(&config.path)?;
+        let names = DB::list_cf(&options::database(config)?, &config.path);
+        let names = names.map_err(|error| classify(&error))?;
+        if !Space::ALL.iter().all(|space| names.iter().any(|name| name == space.name())) {
+            return Ok(None);
+        }
+        Self::try_open(config, &Space::ALL).map(Some)
+    }
+
     fn view(&self) -> View<'_> {
         View { db: &self.db, snapshot: None }
+    }
+}
+
+impl Preview for RocksBeside {
+    /// Nothing is written here, so that a table file is one that the writer had made, flushed and entered
+    /// into its manifest. It does that for all spaces at once (`atomic_flush`), so that the commits of
+    /// all of them end with the same one.
+    fn settled(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let files = self.db.live_files().map_err(|error| classify(&error))?;
+        let of_commits =
+            |file: &rocksdb::LiveFile| file.column_family_name == Space::Commits.name();
+        Ok(files.into_iter().filter(of_commits).filter_map(|file| file.end_key).max())
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod beside;
 mod error;
+mod log_files;
 pub mod options;
 mod view;
 
@@ -14,9 +15,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
-use rocksdb::properties::{CUR_SIZE_ALL_MEM_TABLES, ESTIMATE_TABLE_READERS_MEM};
+use rocksdb::properties::{
+    CUR_SIZE_ALL_MEM_TABLES, ESTIMATE_TABLE_READERS_MEM, NUM_ENTRIES_ACTIVE_MEM_TABLE,
+    NUM_ENTRIES_IMM_MEM_TABLES,
+};
 use rocksdb::statistics::Ticker;
-use rocksdb::{Cache, DB, Options, WriteBatch, WriteOptions};
+use rocksdb::{Cache, DB, FlushOptions, Options, WriteBatch, WriteOptions};
 
 pub use beside::RocksBeside;
 pub use options::RocksConfig;
@@ -25,12 +29,19 @@ use self::error::classify;
 use self::view::{View, family};
 use super::poison::Poison;
 use super::{
-    Batch, Read, Scan, SnapshotTask, Space, Store, StoreError, StoreOpener, StoreStats, Visitor,
+    Batch, Preview, Read, Scan, SnapshotTask, Space, Store, StoreError, StoreOpener, StoreStats,
+    Visitor,
 };
 
 /// What a `WriteBatch` adds to each row: type, column family, two lengths. Only a guess for the first
 /// allocation.
 const ROW_OVERHEAD_BYTES: usize = 16;
+
+/// What it does before that.
+const LISTING: &str = "listing the database's key spaces (reading its MANIFEST)";
+
+/// What RocksDB does while it opens.
+const OPENING: &str = "opening the database (reading its MANIFEST, replaying its write logs)";
 
 /// Opens a [`RocksStore`].
 #[derive(Debug, Clone)]
@@ -52,11 +63,13 @@ impl RocksOpener {
     pub fn open_rocks(&self) -> Result<RocksStore, StoreError> {
         let config = &self.config;
         let options = options::database(config)?;
-        refuse_unknown_families(&options, &config.path)?;
+        refuse_unknown_families(&options, config)?;
         let cache = Cache::new_lru_cache(config.block_cache_bytes);
-        let families = options::families(config, &cache);
+        let families = options::families(config, &cache, &Space::ALL);
+        config.opening.set(OPENING);
         let db = DB::open_cf_descriptors(&options, &config.path, families);
         let db = db.map_err(|error| classify(&error))?;
+        settle(&db)?;
         let mut synced = WriteOptions::default();
         synced.set_sync(true);
         Ok(RocksStore {
@@ -67,14 +80,50 @@ impl RocksOpener {
     }
 }
 
+/// Sees to it that nothing of what was read is in memory and in an old log only: RocksDB has written it
+/// into new table files while it opened, flushed those, and begun a new manifest and a new log.
+fn settle(db: &DB) -> Result<(), StoreError> {
+    if unsettled_rows(db)? == 0 {
+        return Ok(());
+    }
+    let families = Space::ALL.map(|space| family(db, space));
+    let families = families.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let mut wait = FlushOptions::default();
+    wait.set_wait(true);
+    db.flush_cfs_opt(&families, &wait).map_err(|error| classify(&error))?;
+    match unsettled_rows(db)? {
+        0 => Ok(()),
+        rows => {
+            Err(StoreError::Io(format!("{rows} rows of its log are not in table files").into()))
+        }
+    }
+}
+
+/// Rows that are in memory and not in a table file.
+fn unsettled_rows(db: &DB) -> Result<u64, StoreError> {
+    let mut rows = 0;
+    for space in Space::ALL {
+        let family = family(db, space)?;
+        for name in [NUM_ENTRIES_ACTIVE_MEM_TABLE, NUM_ENTRIES_IMM_MEM_TABLES] {
+            let value = db.property_int_value_cf(family, name);
+            // A property that is not known must not pass for nothing.
+            rows += value.map_err(|error| classify(&error))?.unwrap_or(1);
+        }
+    }
+    Ok(rows)
+}
+
 /// A later version may have added key spaces. Opening without them would write a database that this
 /// later version takes for whole.
-fn refuse_unknown_families(options: &Options, path: &Path) -> Result<(), StoreError> {
+fn refuse_unknown_families(options: &Options, config: &RocksConfig) -> Result<(), StoreError> {
+    let path = &config.path;
+    config.opening.set(LISTING);
     match fs::metadata(path.join("CURRENT")) {
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(StoreError::from_io(&error, &format!("{}", path.display()))),
     }
+    log_files::refuse_endless(path)?;
     let names = DB::list_cf(options, path).map_err(|error| classify(&error))?;
     let known = |name: &str| name == "default" || Space::ALL.iter().any(|s| s.name() == name);
     match names.iter().find(|name| !known(name)) {
@@ -84,8 +133,17 @@ fn refuse_unknown_families(options: &Options, path: &Path) -> Result<(), StoreEr
 }
 
 impl StoreOpener for RocksOpener {
+    fn preview(&self) -> Result<Option<Box<dyn Preview>>, StoreError> {
+        let found = RocksBeside::before_opening(&self.config)?;
+        Ok(found.map(|found| Box::new(found) as Box<dyn Preview>))
+    }
+
     fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
         Ok(Arc::new(self.open_rocks()?))
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        Some(&self.config.path)
     }
 
     fn describe(&self) -> String {
@@ -214,6 +272,13 @@ impl Store for RocksStore {
         self.with_open(|open| {
             let disk_bytes = folder_bytes(open.db.path())?;
             Ok(StoreStats { disk_bytes, memory_bytes: open.memory_bytes() })
+        })
+    }
+
+    fn live_files(&self) -> Result<Vec<String>, StoreError> {
+        self.with_open(|open| {
+            let files = open.db.live_files().map_err(|error| classify(&error))?;
+            Ok(files.into_iter().map(|file| file.name).collect())
         })
     }
 

@@ -8,6 +8,7 @@ use rocksdb::{
     DBCompressionType, DBRecoveryMode, LogLevel, Options,
 };
 
+use crate::opening::OpeningStep;
 use crate::store::{Space, StoreError};
 
 const MIB: usize = 1 << 20;
@@ -24,6 +25,8 @@ pub struct RocksConfig {
     pub write_buffer_bytes: usize,
     /// Files that are kept open.
     pub open_files_max: u32,
+    /// Told what opening is doing.
+    pub opening: OpeningStep,
 }
 
 impl RocksConfig {
@@ -35,6 +38,7 @@ impl RocksConfig {
             block_cache_bytes: 64 * MIB,
             write_buffer_bytes: 128 * MIB,
             open_files_max: 512,
+            opening: OpeningStep::default(),
         }
     }
 }
@@ -43,8 +47,13 @@ impl RocksConfig {
 ///
 /// * After a background error RocksDB would go on by itself once there is room again. A handle that
 ///   reported an error stays dead here, so that what is durable is always read anew.
-/// * Recovery would write the replayed log into small files; replaying it again is quicker.
-const MORE: &str = "max_bgerror_resume_count=0;avoid_flush_during_recovery=true";
+/// * What opening reads in logs is written into new table files and flushed before anything else
+///   happens: it may be in the page cache only, because its writer died before the flush, or because a
+///   disk refused it once. Keeping the logs instead would also keep several of them alive, each of which
+///   could lose its end. For the same reason the manifest is always begun anew. These three are the
+///   defaults of RocksDB; they are written down because the promise depends on them.
+const MORE: &str = "max_bgerror_resume_count=0;avoid_flush_during_recovery=false;\
+                    optimize_manifest_for_recovery=false;reuse_manifest_on_open=false";
 
 /// Settings of the database as a whole.
 pub(super) fn database(config: &RocksConfig) -> Result<Options, StoreError> {
@@ -60,6 +69,10 @@ pub(super) fn database(config: &RocksConfig) -> Result<Options, StoreError> {
     options.set_paranoid_checks(true);
     options.set_track_and_verify_wals_in_manifest(true);
     // A commit is visible and durable in one step and in order; both of these would weaken that.
+    // Tables of all spaces are written out together and entered into the manifest in one step: the files
+    // always hold the commits up to a certain one, in every space, and the log those after it. A log that
+    // was lost is then a hole in the chain over commits, which opening notices.
+    options.set_atomic_flush(true);
     options.set_unordered_write(false);
     options.set_enable_pipelined_write(false);
     // One thread writes. The lock-free insertion for several would cost and give nothing.
@@ -89,11 +102,15 @@ pub(super) fn database(config: &RocksConfig) -> Result<Options, StoreError> {
     Ok(options)
 }
 
-/// One column family for each space.
-pub(super) fn families(config: &RocksConfig, cache: &Cache) -> Vec<ColumnFamilyDescriptor> {
+/// One column family for each of the spaces.
+pub(super) fn families(
+    config: &RocksConfig,
+    cache: &Cache,
+    spaces: &[Space],
+) -> Vec<ColumnFamilyDescriptor> {
     let family =
         |space: Space| ColumnFamilyDescriptor::new(space.name(), family(space, config, cache));
-    Space::ALL.into_iter().map(family).collect()
+    spaces.iter().copied().map(family).collect()
 }
 
 fn family(space: Space, config: &RocksConfig, cache: &Cache) -> Options {

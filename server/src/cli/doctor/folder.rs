@@ -1,6 +1,6 @@
 //! The data folder: is it one, whose is it, is the key sound, is there room, who holds it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -11,9 +11,9 @@ use indelible_ledger::Signer;
 use indelible_ledger::folder::{DataFolder, FolderError};
 use indelible_ledger::signer::LocalEd25519;
 
-use super::{Finding, bad, good, look};
+use super::{Finding, bad, database, good, look};
 use crate::auth::ADMIN_TOKEN_FILE;
-use crate::cli::verify;
+use crate::config::Config;
 use crate::serve::{PUBLIC_KEY_FILE, SIGNING_KEY_FILE};
 
 /// Less free space than this makes a disk full before anyone looks.
@@ -32,7 +32,8 @@ pub(super) enum Running {
 }
 
 /// Looks at everything in the folder.
-pub(super) fn examine(dir: &Path, findings: &mut Vec<Finding>) -> Running {
+pub(super) fn examine(config: &Config, deep: bool, findings: &mut Vec<Finding>) -> Running {
+    let dir = config.data_dir.as_path();
     let shown = dir.display();
     let meta = match fs::metadata(dir) {
         Ok(meta) if meta.is_dir() => meta,
@@ -68,10 +69,11 @@ pub(super) fn examine(dir: &Path, findings: &mut Vec<Finding>) -> Running {
     findings.push(token(dir));
     let running = lock(dir, findings);
     if dir.join("db").exists() {
-        findings.push(database(dir));
+        database::examine(dir, config.open_timeout, deep, findings);
     }
     findings.push(space(dir));
     findings.push(clock(dir));
+    findings.extend(held(dir));
     running
 }
 
@@ -171,49 +173,36 @@ fn token(dir: &Path) -> Finding {
     }
 }
 
-/// Asks for the lock that a server holds, for a moment and together with other askers.
+/// Asks for the locks that a server holds, for a moment and together with other askers.
 fn lock(dir: &Path, findings: &mut Vec<Finding>) -> Running {
-    let file = match File::open(dir.join("lock")) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Running::No,
-        Err(error) => {
-            findings.push(look("lock", error.to_string(), "run this as the server's user"));
-            return Running::Unknown;
-        }
-    };
-    match file.try_lock_shared() {
-        Ok(()) => {
-            findings.push(good("lock", "no server is running on this folder"));
-            Running::No
-        }
-        Err(fs::TryLockError::WouldBlock) => {
+    match DataFolder::is_in_use(dir) {
+        Ok(true) if dir.join("lock").exists() => {
             findings.push(good("lock", "a server is running on this folder"));
             Running::Yes
         }
-        Err(fs::TryLockError::Error(error)) => {
+        Ok(true) => {
+            let advice = "stop the server; it takes nothing more, since somebody changes the folder under it";
+            findings.push(bad(
+                "lock",
+                "a server is running, but its lock file was removed",
+                advice,
+            ));
+            Running::Yes
+        }
+        Ok(false) => {
+            findings.push(good("lock", "no server is running on this folder"));
+            Running::No
+        }
+        Err(error @ FolderError::Permission { .. }) => {
+            findings.push(look("lock", error.to_string(), "run this as the server's user"));
+            Running::Unknown
+        }
+        Err(error) => {
             let advice =
                 "some network file systems have no locks; a ledger belongs on a local disk";
             findings.push(bad("lock", error.to_string(), advice));
             Running::Unknown
         }
-    }
-}
-
-/// Whether the database is the one that answered clients last.
-fn database(dir: &Path) -> Finding {
-    match verify::set_back(dir) {
-        Ok(None) => good("database", "as far as the head file says"),
-        Ok(Some(found)) => bad(
-            "database",
-            found,
-            "probably a backup was restored; a server would fork the history and does not start: put the \
-             newest copy of the database back",
-        ),
-        Err(error) => bad(
-            "database",
-            format!("{error:#}"),
-            "keep a copy of the folder as it is, then restore from a backup or the archive",
-        ),
     }
 }
 
@@ -247,4 +236,15 @@ fn clock(dir: &Path) -> Finding {
         ),
         None => good("clock", "not behind the last write of the server"),
     }
+}
+
+/// A jump of the clock that the server saw and nobody has accepted.
+fn held(dir: &Path) -> Option<Finding> {
+    dir.join("clock.held").exists().then(|| {
+        bad(
+            "clock",
+            "the clock jumped ahead while the server ran, and appends are refused",
+            "set the clock right, or accept it: indelible clock accept",
+        )
+    })
 }

@@ -1,5 +1,6 @@
 //! `indelible doctor`: looks at everything a server needs and says what it found.
 
+mod database;
 mod folder;
 mod network;
 
@@ -18,6 +19,7 @@ use crate::config::Config;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible doctor
+  indelible doctor --deep --data indelible-data
   indelible doctor --config /etc/indelible.toml --json")]
 pub(super) struct Args {
     /// Configuration file of the server
@@ -26,6 +28,9 @@ pub(super) struct Args {
     /// The server's data folder [default: from the configuration]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Hold every row of the database against the records, as `indelible verify` does; reads all of it
+    #[arg(long)]
+    deep: bool,
     /// As JSON, one finding a line
     #[arg(long)]
     json: bool,
@@ -88,7 +93,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     if let Some(dir) = args.data {
         config.data_dir = dir;
     }
-    let running = folder::examine(&config.data_dir, &mut findings);
+    let running = folder::examine(&config, args.deep, &mut findings);
     network::examine(&config, &args.connect, running, &mut findings).await;
     let worst = report(&findings, args.json)?;
     Ok(if worst == Verdict::Bad { EXIT_REFUSED } else { EXIT_GOOD })

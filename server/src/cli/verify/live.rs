@@ -6,68 +6,107 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use indelible_core::key::{KeyId, RecordSignature, Signature};
 use indelible_core::name::{LedgerName, Seq};
 use indelible_core::system::Creation;
+use indelible_core::time::Timestamp;
+use indelible_ledger::derived::{self, Checked};
 use indelible_ledger::folder::{self, DataFolder, HeadFile};
 use indelible_ledger::rows::block::{self, Block};
 use indelible_ledger::rows::commit;
 use indelible_ledger::rows::head::{self, HeadRow};
 use indelible_ledger::rows::index::{self, IndexRow};
 use indelible_ledger::rows::ledger::{self, LedgerRow};
+use indelible_ledger::rows::meta::StateRow;
 use indelible_ledger::store::rocks::{RocksBeside, RocksConfig};
 use indelible_ledger::store::{Read, Scan, Space};
-use indelible_verifier::{Chunk, Verifier};
+use indelible_verifier::{Chunk, Progress as _, Verifier};
+
+use super::progress::Bar;
+use crate::opening;
+
+/// No ledger of that name.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no ledger {0}")]
+pub(in crate::cli) struct NoSuchLedger(LedgerName);
 
 /// The state of a database at the moment of opening.
-pub(super) struct Database {
+pub(in crate::cli) struct Database {
     store: RocksBeside,
     /// How far the database must be, as the file outside of it says.
     head: Option<HeadFile>,
 }
 
 impl Database {
-    pub(super) fn open(dir: &Path) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn open(dir: &Path, timeout: Duration) -> anyhow::Result<Self> {
         DataFolder::check(dir)?;
         // Before the database: the server goes on writing, so that the file may only be older.
         let head = folder::read_head(dir)?;
-        let store = RocksBeside::open(&RocksConfig::new(folder::database(dir)))
+        let config = RocksConfig::new(folder::database(dir));
+        let step = config.opening.clone();
+        let store = opening::within(timeout, &step, move || RocksBeside::open(&config))?
             .with_context(|| format!("cannot read the database in {}", dir.display()))?;
         Ok(Self { store, head })
     }
 
     /// What is wrong when the database is not the one that the head file speaks of: an older copy was
     /// put back, or another one.
-    pub(super) fn set_back(&self) -> anyhow::Result<Option<String>> {
-        let Some(head) = self.head else { return Ok(None) };
-        let number = head.commit;
-        let row = self.store.get(Space::Commits, &commit::key(number))?;
-        let digest = row.map(|row| commit::decode(&row)).transpose()?;
-        Ok(match digest {
-            Some(digest) if digest == head.digest => None,
-            Some(_) => Some(format!(
-                "commit {number} is not the one in the file `head`: the database was replaced"
-            )),
-            // An engine that has not committed yet may have said so in the file.
-            None if number.0 == 0 => None,
-            None => Some(format!(
-                "the database ends before commit {number} of the file `head`: it was set back"
-            )),
-        })
+    pub(in crate::cli) fn set_back(&self) -> anyhow::Result<Option<String>> {
+        set_back(&self.store, self.head)
+    }
+
+    /// Holds every row against the records.
+    pub(in crate::cli) fn check_rows(&self, findings_max: usize) -> Checked {
+        let bar = Bar::new();
+        let total = self.store.get(Space::Meta, StateRow::KEY).ok().flatten();
+        let total = total.and_then(|row| StateRow::decode(&row).ok()).map_or(0, |row| row.records);
+        bar.expect("rows", total);
+        let mut before = 0;
+        let checked = derived::check(&self.store, findings_max, &mut |records| {
+            bar.advance(records - before);
+            before = records;
+        });
+        bar.done();
+        checked
+    }
+
+    /// How far the ledgers' times are ahead of `now`, the furthest first.
+    pub(in crate::cli) fn ahead_of(
+        &self,
+        now: Timestamp,
+    ) -> anyhow::Result<Vec<(LedgerName, Duration)>> {
+        let mut ahead = Vec::new();
+        for name in self.ledgers()? {
+            let Some(row) = self.store.get(Space::Ledgers, ledger::key(&name))? else { continue };
+            let number = LedgerRow::decode(&row)?.number;
+            let Some(row) = self.store.get(Space::Heads, &head::key(number))? else { continue };
+            let last = HeadRow::decode(&row)?.last_time;
+            let by = Duration::from_micros(last.micros().saturating_sub(now.micros()));
+            if !by.is_zero() {
+                ahead.push((name, by));
+            }
+        }
+        ahead.sort_by_key(|(_, by)| std::cmp::Reverse(*by));
+        Ok(ahead)
     }
 
     /// The names of all ledgers.
-    pub(super) fn ledgers(&self) -> anyhow::Result<Vec<LedgerName>> {
+    pub(in crate::cli) fn ledgers(&self) -> anyhow::Result<Vec<LedgerName>> {
         let rows = self.store.rows(&Scan::all(Space::Ledgers))?;
         Ok(rows.iter().map(|(key, _)| ledger::parse_key(key)).collect::<Result<_, _>>()?)
     }
 
     /// Gives every record of a ledger to the verifier, then the checkpoint over them.
-    pub(super) fn feed(&self, name: &LedgerName, verifier: &mut Verifier) -> anyhow::Result<()> {
+    pub(in crate::cli) fn feed(
+        &self,
+        name: &LedgerName,
+        verifier: &mut Verifier,
+    ) -> anyhow::Result<()> {
         let row = self.store.get(Space::Ledgers, ledger::key(name))?;
-        let Some(row) = row else { bail!("there is no ledger {name}") };
+        let Some(row) = row else { return Err(NoSuchLedger(name.clone()).into()) };
         let row = LedgerRow::decode(&row)?;
         let creation =
             Creation::parse(&row.creation).map_err(|error| anyhow!("{name}: {error}"))?;
@@ -115,4 +154,26 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// What is wrong when a database is not the one that a head file speaks of.
+pub(in crate::cli) fn set_back(
+    store: &dyn Read,
+    head: Option<HeadFile>,
+) -> anyhow::Result<Option<String>> {
+    let Some(head) = head else { return Ok(None) };
+    let number = head.commit;
+    let row = store.get(Space::Commits, &commit::key(number))?;
+    let digest = row.map(|row| commit::decode(&row)).transpose()?;
+    Ok(match digest {
+        Some(digest) if digest == head.digest => None,
+        Some(_) => Some(format!(
+            "commit {number} is not the one in the file `head`: the database was replaced"
+        )),
+        // An engine that has not committed yet may have said so in the file.
+        None if number.0 == 0 => None,
+        None => Some(format!(
+            "the database ends before commit {number} of the file `head`: it was set back"
+        )),
+    })
 }

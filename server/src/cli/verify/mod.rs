@@ -1,34 +1,42 @@
 //! `indelible verify`: the live database, read beside the server; files go to `indelible-verify`.
 
-mod live;
+pub(super) mod live;
 mod progress;
+pub(super) mod rows;
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Subcommand;
-use indelible_core::code::{Code, EXIT_TAMPERED};
+use indelible_core::code::{Code, EXIT_GOOD, EXIT_TAMPERED, EXIT_UNCHECKED};
 use indelible_core::key::Trust;
 use indelible_core::limits::NOTE_BYTES_MAX;
 use indelible_core::name::LedgerName;
+use indelible_ledger::derived::Checked;
 use indelible_verifier::keys::{self, GivenKeyError};
-use indelible_verifier::{FINDINGS_MAX_DEFAULT, JOBS_MAX, Options, Verdict, Verifier, render};
+use indelible_verifier::{
+    FINDINGS_MAX_DEFAULT, JOBS_MAX, Options, Report, Verdict, Verifier, render,
+};
 use serde_json::{Value, json};
 
 use super::{data_dir_default, output, usage};
+use crate::config::OPEN_TIMEOUT_DEFAULT;
 use crate::serve::PUBLIC_KEY_FILE;
 
 /// The auditor's program, which is installed beside this one.
 const VERIFY_PROGRAM: &str = "indelible-verify";
 
-/// Replay and check the live database: every digest, signature, chain, tree and checkpoint
+/// Replay and check the live database: every digest, signature, chain, tree, checkpoint and row
 ///
+/// Without names of ledgers every row of the database is held against the records, so that whatever a
+/// server could stumble over is named; what follows from the records `indelible repair` builds anew.
 /// Reads the data folder beside a running server and changes nothing. Vaults, exports and receipts are
 /// handed to indelible-verify, the auditor's program. Exit code 0: everything was checked and is good;
-/// 1: tampering was found; 2: something could not be checked.
+/// 1: tampering or damage was found; 2: something could not be checked.
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -58,6 +66,10 @@ pub(super) struct Args {
     /// Findings to list; all are counted
     #[arg(long, value_name = "N", default_value_t = FINDINGS_MAX_DEFAULT)]
     max_findings: usize,
+    /// Seconds that opening the database may take; on damaged files it may never end
+    #[arg(long, value_name = "SECONDS", env = "INDELIBLE_DATA_OPEN_TIMEOUT",
+          default_value_t = OPEN_TIMEOUT_DEFAULT.as_secs())]
+    open_timeout: u64,
     /// The report as JSON
     #[arg(long)]
     json: bool,
@@ -104,15 +116,6 @@ fn forward(kind: &str, rest: Forwarded) -> anyhow::Result<u8> {
     Err(anyhow!(error).context(format!("cannot run {}", program.display())))
 }
 
-/// What is wrong when the database in a data folder is not the one that the folder's head file speaks
-/// of, such as an old copy that was put back. Changes nothing.
-///
-/// # Errors
-/// When the database cannot be read.
-pub(super) fn set_back(dir: &Path) -> anyhow::Result<Option<String>> {
-    live::Database::open(dir)?.set_back()
-}
-
 fn verify_live(args: Args) -> anyhow::Result<u8> {
     let trust = trust(&args)?;
     let mut heads = Vec::new();
@@ -121,31 +124,98 @@ fn verify_live(args: Args) -> anyhow::Result<u8> {
     }
     let mut options = Options { findings_max: args.max_findings, heads, ..Options::default() };
     options.jobs = args.jobs.map_or(options.jobs, usize::from);
-    let database = live::Database::open(&args.data)?;
-    let mut verifier = Verifier::new(trust, options)?.with_progress(Box::new(progress::Bar::new()));
+    let database = live::Database::open(&args.data, Duration::from_secs(args.open_timeout))?;
+    let rows = args.ledgers.is_empty().then(|| database.check_rows(args.max_findings));
+    let mut unread = Vec::new();
     let ledgers = match args.ledgers.as_slice() {
-        [] => database.ledgers()?,
+        // What cannot be listed has been found among the rows.
+        [] => database.ledgers().unwrap_or_else(|error| {
+            unread.push(format!("the list of ledgers: {error:#}"));
+            Vec::new()
+        }),
         named => named.to_vec(),
     };
+    let mut verifier = Verifier::new(trust, options)?.with_progress(Box::new(progress::Bar::new()));
     for ledger in &ledgers {
-        database.feed(ledger, &mut verifier)?;
+        match database.feed(ledger, &mut verifier) {
+            Ok(()) => {}
+            Err(error) if error.is::<live::NoSuchLedger>() => return Err(error),
+            Err(error) => unread.push(format!("{error:#}")),
+        }
     }
     let report = verifier.finish();
-    let set_back = database.set_back()?;
+    let set_back = database.set_back().unwrap_or_else(|error| {
+        unread.push(format!("the chain over commits: {error:#}"));
+        None
+    });
+    let outcome = Outcome { report, set_back, rows, unread };
     if args.json {
-        let mut value = render::json(&report);
-        if let Some(what) = &set_back {
-            add_set_back(&mut value, what);
-        }
-        output::json(&value)?;
+        outcome.json()?
     } else {
-        let width = output::terminal_width().and_then(|width| u16::try_from(width).ok());
-        anstream::print!("{}", render::text(&report, width));
-        if let Some(what) = &set_back {
-            output::line(&format!("{}  {what}", output::bad(Code::HeadBehind.as_str())))?;
+        outcome.text(&args)?
+    }
+    Ok(outcome.exit_code())
+}
+
+/// All that was found.
+struct Outcome {
+    report: Report,
+    /// What the head file says against the database.
+    set_back: Option<String>,
+    /// Of every row; `None` when only some ledgers were asked for.
+    rows: Option<Checked>,
+    /// What could not be read on the way to the verifier.
+    unread: Vec<String>,
+}
+
+impl Outcome {
+    fn exit_code(&self) -> u8 {
+        let of_rows = self.rows.as_ref().map_or(EXIT_GOOD, rows::exit_code);
+        let unread = if self.unread.is_empty() { EXIT_GOOD } else { EXIT_UNCHECKED };
+        match self.report.verdict() {
+            _ if self.set_back.is_some() => EXIT_TAMPERED,
+            Verdict::Tampered => EXIT_TAMPERED,
+            _ if of_rows == EXIT_TAMPERED => EXIT_TAMPERED,
+            Verdict::Unchecked => EXIT_UNCHECKED,
+            Verdict::Good => of_rows.max(unread),
         }
     }
-    Ok(if set_back.is_some() { EXIT_TAMPERED } else { report.verdict().exit_code() })
+
+    fn json(&self) -> anyhow::Result<()> {
+        let mut value = render::json(&self.report);
+        if let Some(what) = &self.set_back {
+            add_set_back(&mut value, what);
+        }
+        let exit_code = self.exit_code();
+        if exit_code != self.report.verdict().exit_code() && self.set_back.is_none() {
+            let verdict = if exit_code == EXIT_TAMPERED { "damaged" } else { "unchecked" };
+            value["verdict"] = verdict.into();
+            value["exit_code"] = exit_code.into();
+        }
+        value["database"] = self.rows.as_ref().map_or(Value::Null, rows::json);
+        value["unread"] = json!(self.unread);
+        Ok(output::json(&value)?)
+    }
+
+    fn text(&self, args: &Args) -> anyhow::Result<()> {
+        let width = output::terminal_width().and_then(|width| u16::try_from(width).ok());
+        anstream::print!("{}", render::text(&self.report, width));
+        if let Some(what) = &self.set_back {
+            output::line(&format!("{}  {what}", output::bad(Code::HeadBehind.as_str())))?;
+        }
+        for what in &self.unread {
+            let what = output::harmless(what);
+            output::line(&format!("{}  {what}", output::doubtful("UNREADABLE")))?;
+        }
+        match &self.rows {
+            Some(rows) => rows::text(rows, &args.data)?,
+            None => output::remark(
+                "only the records of these ledgers were checked; without names every row of the \
+                 database is",
+            ),
+        }
+        Ok(())
+    }
 }
 
 /// Makes the database's being older than the head file a finding like those of the verifier, which

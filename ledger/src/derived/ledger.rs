@@ -1,0 +1,157 @@
+//! One ledger while its blocks go by.
+
+use indelible_core::chain::record_digest;
+use indelible_core::hash::Digest;
+use indelible_core::merkle::leaf_hash;
+use indelible_core::name::{LedgerName, Origin};
+use indelible_core::record::{Body, RecordView};
+use indelible_core::system::Creation;
+use indelible_core::time::Timestamp;
+
+use super::kind_of;
+use super::tree::{Grown, Tree};
+use crate::rows::block::BlockRecord;
+use crate::rows::kind::KindRow;
+use crate::rows::ledger::LedgerRow;
+use crate::rows::{CommitNumber, LedgerNumber, id, ledger, node, tile};
+use crate::server_id::ServerId;
+use crate::store::Space;
+
+/// A row that must be there.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) space: Space,
+    pub(super) key: Vec<u8>,
+    pub(super) value: Vec<u8>,
+    /// An id of the server's form may have been given by a client, and has a row then.
+    pub(super) optional: bool,
+    /// The ledger; 0 for rows of none.
+    pub(super) ledger: u64,
+    /// The records that it is about.
+    pub(super) records: Option<(u64, u64)>,
+}
+
+/// What is known of a ledger up to the last of its blocks.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) name: Option<LedgerName>,
+    /// As record 0 has it.
+    pub(super) origin: Option<Origin>,
+    pub(super) size: u64,
+    pub(super) last_digest: Option<Digest>,
+    pub(super) last_time: Option<Timestamp>,
+    pub(super) last_commit: Option<CommitNumber>,
+    /// `None` once records are missing: the tree over them is not known then.
+    pub(super) tree: Option<Tree>,
+}
+
+impl Ledger {
+    pub(super) fn new() -> Self {
+        Self { tree: Some(Tree::default()), ..Self::default() }
+    }
+
+    /// What it is called, for people.
+    pub(super) fn shown(&self, number: u64) -> String {
+        self.name.as_ref().map_or_else(|| format!("number {number}"), ToString::to_string)
+    }
+
+    /// Takes the next record. Adds the rows that follow from it to `rows`, what is wrong with it to
+    /// `wrong`, and its kind to `kinds` where it is a system record.
+    pub(super) fn record(
+        &mut self,
+        number: u64,
+        record: &BlockRecord<'_>,
+        rows: &mut Vec<Row>,
+        kinds: &mut Vec<KindRow>,
+    ) -> Result<(), String> {
+        let seq = record.seq.get();
+        let computed = record_digest(record.bytes, self.last_digest.as_ref());
+        let prev = std::mem::replace(&mut self.last_digest, Some(record.digest));
+        self.size = seq + 1;
+        if let Some(tree) = &mut self.tree {
+            let mut grown = Vec::new();
+            tree.append(leaf_hash(&record.digest), &mut grown);
+            rows.extend(grown.into_iter().filter_map(|grown| tree_row(number, grown)));
+        }
+        if record.prev != prev {
+            return Err("the digest before it is not that of the record before".into());
+        }
+        if computed != record.digest {
+            return Err("it does not hash to its digest".into());
+        }
+        let view = RecordView::parse(record.bytes).map_err(|error| error.to_string())?;
+        if view.seq != record.seq {
+            return Err(format!("it says of itself to be record {}", view.seq));
+        }
+        if let Body::System(object) = view.body {
+            kinds.push(kind_of(object).map_err(|error| error.to_string())?);
+        }
+        if seq == 0 {
+            rows.push(self.created(number, &view)?);
+        }
+        if self.name.as_ref().is_some_and(|name| *view.ledger != **name) {
+            return Err(format!("it says of itself to be of ledger {}", view.ledger));
+        }
+        if self.last_time.is_some_and(|last| view.time < last) {
+            return Err("its time lies before that of the record before".into());
+        }
+        self.last_time = Some(view.time);
+        rows.push(id_row(number, &view));
+        Ok(())
+    }
+
+    /// Record 0 says what the list of ledgers must say.
+    fn created(&mut self, number: u64, view: &RecordView<'_>) -> Result<Row, String> {
+        let Body::System(creation) = view.body else { return Err("it is no creation".into()) };
+        let origin = Creation::parse(creation).map_err(|error| error.to_string())?.origin;
+        let name = LedgerName::new(view.ledger).map_err(|error| error.to_string())?;
+        let row = LedgerRow {
+            number: LedgerNumber(number),
+            created: view.time,
+            creation: creation.to_vec(),
+        };
+        let row = Row {
+            space: Space::Ledgers,
+            key: ledger::key(&name).to_vec(),
+            value: row.encode(),
+            optional: false,
+            ledger: number,
+            records: Some((0, 0)),
+        };
+        if origin.ledger() != &*name {
+            return Err(format!("it is the creation of {origin}"));
+        }
+        (self.name, self.origin) = (Some(name), Some(origin));
+        Ok(row)
+    }
+}
+
+fn id_row(number: u64, view: &RecordView<'_>) -> Row {
+    let mut key = number.to_be_bytes().to_vec();
+    key.extend_from_slice(view.id.as_bytes());
+    let made = ServerId::parse(&view.id).and_then(ServerId::times);
+    Row {
+        space: Space::Ids,
+        key,
+        value: id::encode(view.seq).to_vec(),
+        optional: made.is_some_and(|(first, last)| first <= view.time && view.time <= last),
+        ledger: number,
+        records: Some((view.seq.get(), view.seq.get())),
+    }
+}
+
+fn tree_row(number: u64, grown: Grown) -> Option<Row> {
+    let of = LedgerNumber(number);
+    let (space, key, value, level, index) = match grown {
+        Grown::Tile(index, leaves) => {
+            let value = tile::encode(&leaves).ok()?;
+            (Space::Tiles, tile::key(of, index).to_vec(), value, 8, index)
+        }
+        Grown::Node(level, index, hash) => {
+            let key = node::key(of, level, index).to_vec();
+            (Space::Nodes, key, node::encode(&hash).to_vec(), level, index)
+        }
+    };
+    let records = Some((index << level, ((index + 1) << level) - 1));
+    Some(Row { space, key, value, optional: false, ledger: number, records })
+}
