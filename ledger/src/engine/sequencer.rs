@@ -11,10 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use indelible_core::json::Numbers;
 use indelible_core::limits::UNSIGNED_RUN_MAX;
 use indelible_core::name::{LedgerName, Origin, Seq};
-use indelible_core::system::{Creation, SignPer};
+use indelible_core::system::Creation;
 use indelible_core::time::Timestamp;
 use tokio::sync::oneshot;
 
@@ -27,7 +26,7 @@ use super::run::{Answer, One, Outcome, RunId};
 use super::sealing::{Sealing, given};
 use super::session::{Turn, earlier_failed};
 use super::shared::Shared;
-use crate::api::Atomicity;
+use crate::api::{Atomicity, LedgerSettings};
 use crate::error::{AppendError, EventError, ReadError};
 use crate::rows::CommitNumber;
 use crate::rows::meta::StateRow;
@@ -204,8 +203,8 @@ impl Sequencer {
         answer: oneshot::Sender<Answer>,
     ) -> Waiting {
         match work {
-            Work::Create(name, sign_per) => {
-                let (entry, run, outcome) = match self.create(forming, name, sign_per) {
+            Work::Create(name, settings) => {
+                let (entry, run, outcome) = match self.create(forming, name, settings) {
                     Ok(Some(entry)) => {
                         (Some(entry), Some(forming.runs.len() - 1), Ok(Outcome::Fresh(0..1)))
                     }
@@ -234,7 +233,7 @@ impl Sequencer {
         &mut self,
         forming: &mut Forming<'_>,
         name: LedgerName,
-        sign_per: SignPer,
+        settings: LedgerSettings,
     ) -> Result<Option<Arc<LedgerEntry>>, AppendError> {
         if self.creating.contains(&name) || lookup::ledger_row(forming.store, &name)?.is_some() {
             return Ok(None);
@@ -243,17 +242,27 @@ impl Sequencer {
         let origin = Origin::of(&shared.config.server_name, &name);
         let keys = vec![shared.key_id.clone()];
         let max_unsigned = shared.config.limits.max_unsigned.min(UNSIGNED_RUN_MAX);
+        let LedgerSettings { sign_per, numbers } = settings;
         let creation = Creation {
             origin: origin.clone(),
             sign_per,
             keys: keys.clone(),
             max_unsigned,
-            numbers: Numbers::Exact,
+            numbers,
         };
         let number = forming.ledgers + 1;
         let created = forming.now;
-        let settings =
-            Settings { number, name: name.clone(), origin, sign_per, max_unsigned, keys, created };
+        let name_of = name.clone();
+        let settings = Settings {
+            number,
+            name: name_of,
+            origin,
+            sign_per,
+            max_unsigned,
+            numbers,
+            keys,
+            created,
+        };
         let entry = Arc::new(LedgerEntry::new(settings));
         let mut tip = Box::new(Tip::empty(self.epoch, created));
         let system = Body::System(creation.to_canonical());
