@@ -28,12 +28,13 @@ pub mod store;
 pub mod testing;
 
 pub use api::{
-    Accepted, Appended, Atomicity, ClockJump, ClockState, Direction, LedgerInfo, Pending,
+    Accepted, Appended, Atomicity, ClockJump, ClockState, Direction, LedgerInfo, LedgerSettings,
+    Pending,
     SignedCheckpoint, StoredRecord, Submission,
 };
 pub use clock::{Clock, SystemClock};
 pub use config::{EngineConfig, EngineLimits};
-pub use engine::Engine;
+pub use engine::{Engine, Session};
 pub use error::{AppendError, CreateError, EventError, OpenError, ReadError};
 pub use metrics::{Counter, EngineMetrics, Gauge, Health, Histogram, HistogramSnapshot};
 pub use opening::OpeningStep;

@@ -15,4 +15,4 @@ mod opening;
 pub mod serve;
 pub mod telemetry;
 
-pub use serve::{Running, ServeError, ServeOptions, serve, start};
+pub use serve::{Running, ServeError, ServeOptions, serve, start, start_with_store};

@@ -7,6 +7,7 @@
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use indelible_ledger::store::StoreOpener;
 use indelible_ledger::{Engine, EngineConfig, OpenError, OpeningStep, Signer};
 use tokio::sync::oneshot;
 
@@ -36,13 +37,15 @@ pub(crate) enum NotOpened {
     Thread,
 }
 
-/// Opens an engine in the current runtime, and gives up when that takes longer than `timeout`.
+/// Opens an engine in the current runtime, with RocksDB or another store, and gives up when that takes
+/// longer than `timeout`.
 ///
 /// # Errors
 /// [`NotOpened`].
 pub(crate) async fn engine(
     config: EngineConfig,
     signer: Arc<dyn Signer>,
+    store: Option<Box<dyn StoreOpener>>,
     timeout: Duration,
 ) -> Result<Engine, NotOpened> {
     let step = config.opening.clone();
@@ -50,7 +53,10 @@ pub(crate) async fn engine(
     let opened = start(move || {
         // Signers may need the runtime that the engine is opened in.
         let _context = runtime.enter();
-        Engine::open(config, signer)
+        match store {
+            Some(store) => Engine::open_with_store(config, signer, store),
+            None => Engine::open(config, signer),
+        }
     });
     match tokio::time::timeout(timeout, opened).await {
         Ok(Ok(done)) => Ok(done?),

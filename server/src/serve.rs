@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use indelible_ledger::folder::FolderError;
 use indelible_ledger::signer::KeyFileError;
+use indelible_ledger::store::StoreOpener;
 use indelible_ledger::{Engine, EngineConfig, OpenError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -241,6 +242,24 @@ impl Running {
 /// # Errors
 /// [`ServeError`]; nothing runs then.
 pub async fn start(config: Config) -> Result<Running, ServeError> {
+    start_on(config, None).await
+}
+
+/// As [`start`], with another store than RocksDB; tests bring one whose every step can fail.
+///
+/// # Errors
+/// [`ServeError`]; nothing runs then.
+pub async fn start_with_store(
+    config: Config,
+    store: Box<dyn StoreOpener>,
+) -> Result<Running, ServeError> {
+    start_on(config, Some(store)).await
+}
+
+async fn start_on(
+    config: Config,
+    store: Option<Box<dyn StoreOpener>>,
+) -> Result<Running, ServeError> {
     config.check()?;
     raise_file_limit(config.limits.connections_max);
     let identity = folder::prepare(&config)?;
@@ -255,7 +274,8 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
     engine_config.limits.queue_bytes_max = config.limits.queue_bytes_max;
     engine_config.limits.batch_events_max = config.limits.batch_events_max;
     engine_config.limits.clock_jump_max = config.clock_jump_max;
-    let engine = opening::engine(engine_config, identity.signer, config.open_timeout).await?;
+    let engine =
+        opening::engine(engine_config, identity.signer, store, config.open_timeout).await?;
 
     let (stop, stopping) = watch::channel(false);
     let limits = Arc::new(config.limits);

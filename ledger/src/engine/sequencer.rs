@@ -11,21 +11,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use indelible_core::json::Numbers;
 use indelible_core::limits::UNSIGNED_RUN_MAX;
 use indelible_core::name::{LedgerName, Origin, Seq};
-use indelible_core::system::{Creation, SignPer};
+use indelible_core::system::Creation;
 use indelible_core::time::Timestamp;
+use tokio::sync::oneshot;
 
 use super::batch::{Batch, Waiting, engine_digest, fail_all};
 use super::entry::{Body, InFlight, LedgerEntry, Settings, Tip};
 use super::lookup;
 use super::queue::{Completion, Group, Next, Pipeline, Work};
 use super::resolve::{Found, Item, resolve};
-use super::run::{One, Outcome, RunId};
+use super::run::{Answer, One, Outcome, RunId};
 use super::sealing::{Sealing, given};
+use super::session::{Turn, earlier_failed};
 use super::shared::Shared;
-use crate::api::Atomicity;
+use crate::api::{Atomicity, LedgerSettings};
 use crate::error::{AppendError, EventError, ReadError};
 use crate::rows::CommitNumber;
 use crate::rows::meta::StateRow;
@@ -40,6 +41,9 @@ struct Departed {
     serial: u64,
     ledgers: Vec<Arc<LedgerEntry>>,
     creating: Vec<LedgerName>,
+    /// The turns of its groups. Should it fail, they are told here, by the thread that would otherwise
+    /// sequence what waits behind them.
+    turns: Vec<Turn>,
 }
 
 pub(crate) struct Sequencer {
@@ -104,7 +108,10 @@ impl Sequencer {
     fn completed(&mut self, completion: Completion) {
         let place = self.departed.iter().position(|batch| batch.serial == completion.serial);
         let Some(batch) = place.and_then(|place| self.departed.remove(place)) else { return };
-        self.failed |= !completion.durable;
+        if !completion.durable {
+            self.failed = true;
+            batch.turns.iter().for_each(Turn::fail);
+        }
         for entry in &batch.ledgers {
             if let Some(tip) = &mut *entry.tip.lock() {
                 tip.land(batch.serial);
@@ -158,6 +165,7 @@ impl Sequencer {
         self.report_clock(&forming);
         if let Err((waiting, error)) = self.seal(forming, started) {
             // Tips have moved over records that will never be: start again from what is durable.
+            waiting.iter().filter_map(|one| one.turn.as_ref()).for_each(Turn::fail);
             fail_all(waiting, &AppendError::Read(error));
             self.failed = true;
             if self.departed.is_empty() {
@@ -178,17 +186,36 @@ impl Sequencer {
 
     /// Sequences one group. Whatever keeps it out of the ledger becomes its outcome.
     fn group(&mut self, forming: &mut Forming<'_>, group: Group) -> Waiting {
-        let answer = group.answer;
-        match group.work {
-            Work::Create(name, sign_per) => {
-                let (entry, run, outcome) = match self.create(forming, name, sign_per) {
+        let Group { work, answer, turn, .. } = group;
+        let mut waiting = match &turn {
+            Some(turn) if turn.is_behind_failure() => refused(answer, earlier_failed()),
+            _ => self.work(forming, work, answer),
+        };
+        if let (Some(turn), Err(error)) = (&turn, &waiting.outcome)
+            && error.breaks_order()
+        {
+            turn.fail();
+        }
+        waiting.turn = turn;
+        waiting
+    }
+
+    fn work(
+        &mut self,
+        forming: &mut Forming<'_>,
+        work: Work,
+        answer: oneshot::Sender<Answer>,
+    ) -> Waiting {
+        match work {
+            Work::Create(name, settings) => {
+                let (entry, run, outcome) = match self.create(forming, name, settings) {
                     Ok(Some(entry)) => {
                         (Some(entry), Some(forming.runs.len() - 1), Ok(Outcome::Fresh(0..1)))
                     }
                     Ok(None) => (None, None, Ok(Outcome::Mixed(Vec::new()))),
                     Err(error) => (None, None, Err(error)),
                 };
-                Waiting { answer, entry, run, outcome, record: None }
+                Waiting { answer, entry, run, outcome, record: None, turn: None }
             }
             Work::System(entry, id, system) => {
                 let item = Item { id: Some(id), body: Body::System(system) };
@@ -210,7 +237,7 @@ impl Sequencer {
         &mut self,
         forming: &mut Forming<'_>,
         name: LedgerName,
-        sign_per: SignPer,
+        settings: LedgerSettings,
     ) -> Result<Option<Arc<LedgerEntry>>, AppendError> {
         if self.creating.contains(&name) || lookup::ledger_row(forming.store, &name)?.is_some() {
             return Ok(None);
@@ -219,17 +246,27 @@ impl Sequencer {
         let origin = Origin::of(&shared.config.server_name, &name);
         let keys = vec![shared.key_id.clone()];
         let max_unsigned = shared.config.limits.max_unsigned.min(UNSIGNED_RUN_MAX);
+        let LedgerSettings { sign_per, numbers } = settings;
         let creation = Creation {
             origin: origin.clone(),
             sign_per,
             keys: keys.clone(),
             max_unsigned,
-            numbers: Numbers::Exact,
+            numbers,
         };
         let number = forming.ledgers + 1;
         let created = forming.now;
-        let settings =
-            Settings { number, name: name.clone(), origin, sign_per, max_unsigned, keys, created };
+        let name_of = name.clone();
+        let settings = Settings {
+            number,
+            name: name_of,
+            origin,
+            sign_per,
+            max_unsigned,
+            numbers,
+            keys,
+            created,
+        };
         let entry = Arc::new(LedgerEntry::new(settings));
         let mut tip = Box::new(Tip::empty(self.epoch, created));
         let system = Body::System(creation.to_canonical());
@@ -266,7 +303,7 @@ impl Sequencer {
         entry: Arc<LedgerEntry>,
         items: Vec<Item>,
         atomicity: Atomicity,
-        answer: tokio::sync::oneshot::Sender<super::run::Answer>,
+        answer: oneshot::Sender<Answer>,
     ) -> Waiting {
         let mut waiting = Waiting {
             answer,
@@ -274,6 +311,7 @@ impl Sequencer {
             run: None,
             outcome: Ok(Outcome::Fresh(0..0)),
             record: None,
+            turn: None,
         };
         let mut slot = entry.tip.lock();
         let appended = lookup::tip(&mut slot, &entry, forming.store, self.epoch)
@@ -429,6 +467,7 @@ impl Sequencer {
             serial: self.serial,
             ledgers: ledgers_touched,
             creating,
+            turns: waiting.iter().filter_map(|one| one.turn.clone()).collect(),
         });
         let mut batch = Batch {
             serial: self.serial,
@@ -501,7 +540,13 @@ fn unavailable(error: ReadError) -> AppendError {
 }
 
 fn refuse(groups: Vec<Group>, error: &AppendError) {
+    groups.iter().filter_map(|group| group.turn.as_ref()).for_each(Turn::fail);
     for group in groups {
         let _ = group.answer.send(Err(error.clone()));
     }
+}
+
+/// A group of which nothing is sequenced.
+fn refused(answer: oneshot::Sender<Answer>, error: AppendError) -> Waiting {
+    Waiting { answer, entry: None, run: None, outcome: Err(error), record: None, turn: None }
 }

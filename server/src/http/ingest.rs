@@ -7,43 +7,79 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{HeaderMap, StatusCode};
-use indelible_core::json::push_string;
+use indelible_core::json::{Numbers, push_string};
 use indelible_core::name::{EventId, LedgerName};
 use indelible_ledger::{Accepted, AppendError, Appended, Atomicity, Submission};
 
 use super::app::App;
 use super::body::{self, Media};
 use super::errors::{Code, Problem};
+use super::query::{Params, invalid};
 use super::render::{RESULT_BYTES, push_result};
 use super::{envelope, ndjson};
 use crate::auth::Scope;
+use crate::listen::RequestOrder;
 
 /// The header that may carry the id of a single event.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// Appends what the body holds.
+/// Appends what the body holds. On HTTP/1 the connection ends with a failure, because what was already
+/// sent behind it must not be appended.
 pub(super) async fn append(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let ledger = app.ledger(&request, Scope::Append, &name)?;
+    let order = request.extensions().get::<RequestOrder>().cloned();
+    let answer = in_order(app, &name, request, order.clone()).await;
+    match (answer, order) {
+        (Err(problem), Some(order)) if problem.code().breaks_order() => {
+            order.break_off();
+            Err(problem.closing())
+        }
+        (answer, _) => answer,
+    }
+}
+
+async fn in_order(
+    app: Arc<App>,
+    name: &str,
+    request: Request,
+    order: Option<RequestOrder>,
+) -> Result<Response, Problem> {
+    let ledger = app.ledger(&request, Scope::Append, name)?;
+    if order.as_ref().is_some_and(RequestOrder::is_broken) {
+        let detail = "a request sent before it on this connection was not appended as a whole, so \
+                      nothing of this was; send again from there on, on a new connection";
+        return Err(Problem::new(Code::EarlierFailed, detail));
+    }
+    let numbers = match numbers(&request)? {
+        Some(asked) => asked,
+        None => app.engine.numbers(&ledger)?,
+    };
     let media = body::media(request.headers())?;
     let key = idempotency_key(request.headers())?;
     let body = match media {
         Media::Ndjson if key.is_some() => return Err(key_for_many()),
-        Media::Ndjson => return ndjson::append(&app, ledger, request.into_body()),
+        Media::Ndjson => return ndjson::append(&app, ledger, request.into_body(), numbers, order),
         Media::Json => body::read_all(request.into_body(), &app.limits).await?,
     };
     if body.trim_ascii_start().first() == Some(&b'[') {
         if key.is_some() {
             return Err(key_for_many());
         }
-        return many(&app, &ledger, &body).await;
+        return many(&app, &ledger, &body, numbers).await;
     }
-    let submission = with_key(envelope::parse(&body)?, key)?;
+    let submission = with_key(envelope::parse(&body, numbers)?, key)?;
     drop(body);
     one(&app, &ledger, submission).await
+}
+
+/// What the request wants of numbers that a double does not carry.
+fn numbers(request: &Request) -> Result<Option<Numbers>, Problem> {
+    let params = Params::new(request.uri(), &["numbers"])?;
+    let parse = |text: &str| text.parse().map_err(|_| invalid("`numbers` is `exact` or `text`"));
+    params.text("numbers").map(parse).transpose()
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<EventId>, Problem> {
@@ -111,8 +147,13 @@ fn no_result() -> Problem {
     Problem::new(Code::Internal, "the engine gave no result; ask for the event by its id")
 }
 
-async fn many(app: &Arc<App>, ledger: &LedgerName, body: &[u8]) -> Result<Response, Problem> {
-    let events = envelope::parse_array(body, app.limits.batch_events_max)?;
+async fn many(
+    app: &Arc<App>,
+    ledger: &LedgerName,
+    body: &[u8],
+    numbers: Numbers,
+) -> Result<Response, Problem> {
+    let events = envelope::parse_array(body, app.limits.batch_events_max, numbers)?;
     if events.is_empty() {
         app.engine.ledger(ledger)?;
         return Err(Problem::new(Code::BatchEmpty, "the array has no element"));
