@@ -21,7 +21,6 @@ mod export;
 mod findings;
 mod frames;
 mod heads;
-mod judge;
 pub mod keys;
 mod ledger;
 mod limits;
