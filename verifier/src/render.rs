@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use serde_json::{Value, json};
 
-use crate::findings::Finding;
+use crate::findings::{Finding, Unchecked};
 use crate::receipt::ReceiptReport;
 use crate::report::{LedgerReport, Report, Verdict};
 
@@ -27,8 +27,8 @@ const UNSURE: Style = AnsiColor::Yellow.on_default().bold();
 fn style(verdict: Verdict) -> Style {
     match verdict {
         Verdict::Good => GOOD,
-        Verdict::Tampered => BAD,
-        Verdict::Unchecked => UNSURE,
+        Verdict::Tampered | Verdict::Damaged => BAD,
+        Verdict::Behind | Verdict::Unchecked => UNSURE,
     }
 }
 
@@ -36,6 +36,8 @@ const fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Good => "good",
         Verdict::Tampered => "TAMPERED",
+        Verdict::Damaged => "DAMAGED",
+        Verdict::Behind => "BEHIND",
         Verdict::Unchecked => "UNCHECKED",
     }
 }
@@ -52,11 +54,9 @@ pub fn text(report: &Report, width: Option<u16>) -> String {
         let _ = writeln!(out, "\n{}", findings(report.findings.kept(), width));
         unlisted(&mut out, report);
     }
-    for item in report.unchecked.kept() {
-        let (what, why) = (printable(&item.what), printable(&item.why));
-        let ledger =
-            if item.ledger.is_empty() { "" } else { &*format!("{}: ", printable(&item.ledger)) };
-        let _ = writeln!(out, "{UNSURE}could not check{UNSURE:#} {ledger}{what}: {why}");
+    report.unchecked.kept().iter().for_each(|item| unchecked(&mut out, item));
+    if let Some(blind) = blind(&report.ledgers) {
+        let _ = writeln!(out, "note: {blind}");
     }
     for note in report.notes.kept() {
         let _ = writeln!(out, "note: {}", printable(note));
@@ -76,15 +76,43 @@ pub fn text(report: &Report, width: Option<u16>) -> String {
     out
 }
 
+fn unchecked(out: &mut String, item: &Unchecked) {
+    let (what, why) = (printable(&item.what), printable(&item.why));
+    let ledger =
+        if item.ledger.is_empty() { "" } else { &*format!("{}: ", printable(&item.ledger)) };
+    let code = item.code;
+    let _ = writeln!(out, "{UNSURE}could not check{UNSURE:#} ({code}) {ledger}{what}: {why}");
+}
+
 fn closing(verdict: Verdict, findings: u64) -> String {
     match verdict {
         Verdict::Good => "All good:".to_owned(),
-        Verdict::Tampered if findings == 1 => "1 finding:".to_owned(),
-        Verdict::Tampered => format!("{} findings:", thousands(findings)),
+        Verdict::Behind => "Good, but older than a head that was given:".to_owned(),
+        Verdict::Tampered | Verdict::Damaged => {
+            let plural = if findings == 1 { "" } else { "s" };
+            format!("{}, {} finding{plural}:", word(verdict), thousands(findings))
+        }
         Verdict::Unchecked => {
             "Nothing wrong was seen, but not everything could be checked:".to_owned()
         }
     }
+}
+
+/// What cannot be known of ledgers with which no head was compared.
+fn blind(ledgers: &[LedgerReport]) -> Option<String> {
+    let mut blind = ledgers.iter().filter(|ledger| ledger.known_to.is_none());
+    let some: Vec<String> = blind.by_ref().take(3).map(|ledger| printable(&ledger.name)).collect();
+    let more = match blind.count() {
+        0 => String::new(),
+        count => format!(" and {} more", thousands(count as u64)),
+    };
+    (!some.is_empty()).then(|| {
+        let some = some.join(", ");
+        format!(
+            "no head was compared for {some}{more}: if records were cut from the end there, it cannot be \
+             seen"
+        )
+    })
 }
 
 fn table(width: Option<u16>) -> Table {
@@ -104,12 +132,12 @@ fn ledgers(ledgers: &[LedgerReport], width: Option<u16>) -> String {
         "signatures",
         "segments",
         "last time",
-        "expected",
+        "known to",
         "verdict",
     ]);
     let mut hidden = 0;
     for ledger in ledgers {
-        if table.row_count() >= LEDGER_ROWS_MAX && ledger.verdict() == Verdict::Good {
+        if table.row_count() >= LEDGER_ROWS_MAX && ledger.verdict == Verdict::Good {
             hidden += 1;
             continue;
         }
@@ -119,8 +147,8 @@ fn ledgers(ledgers: &[LedgerReport], width: Option<u16>) -> String {
             thousands(ledger.signatures),
             thousands(ledger.segments),
             ledger.last_time.clone().unwrap_or_default(),
-            ledger.expected_size.map_or_else(|| "not given".to_owned(), thousands),
-            word(ledger.verdict()).to_owned(),
+            ledger.known_to.map_or_else(|| "no head".to_owned(), thousands),
+            word(ledger.verdict).to_owned(),
         ]);
     }
     for column in [1, 2, 3] {
@@ -137,10 +165,11 @@ fn ledgers(ledgers: &[LedgerReport], width: Option<u16>) -> String {
 
 fn findings(findings: &[Finding], width: Option<u16>) -> String {
     let mut table = table(width);
-    table.set_header(["code", "ledger", "where", "what"]);
+    table.set_header(["code", "class", "ledger", "where", "what"]);
     for finding in findings {
         table.add_row([
             finding.code.as_str().to_owned(),
+            finding.class.as_str().to_owned(),
             printable(&finding.ledger),
             place(finding),
             printable(&finding.message),
@@ -203,8 +232,7 @@ pub fn json(report: &Report) -> Value {
 
 fn ledger_json(ledger: &LedgerReport) -> Value {
     let mut value = json!(ledger);
-    value["verdict"] = json!(ledger.verdict());
-    value["tail_unknown"] = json!(ledger.expected_size.is_none());
+    value["tail_unknown"] = json!(ledger.known_to.is_none());
     value
 }
 
@@ -212,8 +240,9 @@ fn ledger_json(ledger: &LedgerReport) -> Value {
 #[must_use]
 pub fn receipt_text(report: &ReceiptReport) -> String {
     let mut out = String::new();
-    if let Some((code, reason)) = &report.problem {
-        let _ = writeln!(out, "{BAD}{code}{BAD:#} {}", printable(reason));
+    if let Some(finding) = &report.finding {
+        let (code, class) = (finding.code, finding.class);
+        let _ = writeln!(out, "{BAD}{code}{BAD:#} ({class}) {}", printable(&finding.message));
         let _ = writeln!(out, "\n{BAD}The receipt proves nothing.{BAD:#}");
     }
     if let Some(proven) = &report.proven {
@@ -247,8 +276,8 @@ pub fn receipt_text(report: &ReceiptReport) -> String {
             "\nnote: whether the ledger still holds it is shown by a later checkpoint or by the whole ledger"
         );
     }
-    for what in &report.unchecked {
-        let _ = writeln!(out, "{UNSURE}could not check{UNSURE:#} {}", printable(what));
+    for item in &report.unchecked {
+        unchecked(&mut out, item);
     }
     out
 }
@@ -257,16 +286,12 @@ pub fn receipt_text(report: &ReceiptReport) -> String {
 #[must_use]
 pub fn receipt_json(report: &ReceiptReport) -> Value {
     let verdict = report.verdict();
-    let problem = report
-        .problem
-        .as_ref()
-        .map(|(code, reason)| json!({"code": code.as_str(), "message": reason}));
     json!({
         "v": 1,
         "verdict": verdict,
         "exit_code": verdict.exit_code(),
         "proven": report.proven,
-        "findings": problem.into_iter().collect::<Vec<_>>(),
+        "findings": report.finding.iter().collect::<Vec<_>>(),
         "unchecked": report.unchecked,
     })
 }

@@ -1,7 +1,6 @@
 //! The auditor's program.
 
-use std::fs::File;
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -9,10 +8,11 @@ use std::sync::Mutex;
 use clap::{Args, Parser, Subcommand};
 use indelible_core::code::{EXIT_UNCHECKED, EXIT_USAGE};
 use indelible_core::key::Trust;
-use indelible_core::limits::NOTE_BYTES_MAX;
 use indelible_core::name::LedgerName;
 use indelible_verifier::keys::{self, GivenKeyError};
-use indelible_verifier::{FINDINGS_MAX_DEFAULT, Options, Progress, Verifier, receipt, render};
+use indelible_verifier::{
+    FINDINGS_MAX_DEFAULT, HeadFile, Options, Progress, Verifier, receipt, render,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 const AFTER_HELP: &str = "\
@@ -103,19 +103,18 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<u8, Stop> {
     let trust = trust(&cli.how.key)?;
-    let heads = heads(&cli.how.head)?;
+    let heads: Vec<HeadFile> = cli.how.head.iter().map(|path| HeadFile::read(path)).collect();
     let (path, code, output) = match &cli.what {
         What::Receipt { file } => {
-            let report =
-                receipt::verify(file, &trust, &heads).map_err(|error| unreadable(file, &error))?;
+            let report = receipt::verify(file, &trust, &heads, &cli.how.ledger)
+                .map_err(|error| unreadable(file, &error))?;
             let json = || render::receipt_json(&report);
             let output = if cli.how.json { pretty(&json()) } else { render::receipt_text(&report) };
             (file, report.verdict().exit_code(), output)
         }
         What::Vault { dir: path } | What::Export { file: path } => {
-            let mut verifier = Verifier::new(trust, options(&cli.how, heads))
-                .map_err(|error| Stop(EXIT_UNCHECKED, format!("cannot start: {error}")))?
-                .with_progress(Box::new(Bar::new()));
+            let mut verifier =
+                Verifier::new(trust, options(&cli.how, heads)).with_progress(Box::new(Bar::new()));
             match &cli.what {
                 What::Vault { .. } => verifier.vault(path),
                 _ => verifier.export(path),
@@ -137,7 +136,7 @@ fn run(cli: &Cli) -> Result<u8, Stop> {
     Ok(code)
 }
 
-fn options(how: &How, heads: Vec<(String, Vec<u8>)>) -> Options {
+fn options(how: &How, heads: Vec<HeadFile>) -> Options {
     let defaults = Options::default();
     Options {
         jobs: how.jobs.map_or(defaults.jobs, usize::from),
@@ -183,21 +182,6 @@ fn trust(given: &[String]) -> Result<Trust, Stop> {
         })?;
     }
     Ok(trust)
-}
-
-fn heads(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, Stop> {
-    let read_one = |path: &PathBuf| match read(path) {
-        Ok(note) => Ok((path.display().to_string(), note)),
-        Err(error) => Err(unreadable(path, &error)),
-    };
-    paths.iter().map(read_one).collect()
-}
-
-/// A small file; what is longer than a note can be comes back one byte too long, and is refused then.
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(NOTE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// A bar on standard error, on a terminal only.
