@@ -15,11 +15,13 @@
 
 mod blocks;
 mod chunk;
+pub mod compare;
 mod context;
 mod export;
 mod findings;
 pub mod keys;
 mod ledger;
+pub mod look;
 mod pipeline;
 mod progress;
 pub mod receipt;

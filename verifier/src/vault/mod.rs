@@ -1,6 +1,6 @@
 //! A directory vault (`docs/FORMAT.md` section 7.4): ledgers, their manifests, their segments.
 
-mod folder;
+pub(crate) mod folder;
 mod listing;
 mod segment;
 
