@@ -15,8 +15,27 @@ pub const DOCUMENT_DEPTH_MAX: u32 = EVENT_DEPTH_MAX + 2;
 /// escaped), the ledger name, numbers, time and member names, rounded up.
 pub const RECORD_OVERHEAD_MAX: usize = 2048;
 
+/// Largest list of the numbers of one event that were kept as text, in bytes of its canonical form: some
+/// ten thousand such numbers, and a record with it still fits into a line and a receipt.
+pub const NUMBERS_AS_TEXT_BYTES_MAX: usize = 256 << 10;
+
 /// Largest record in bytes.
-pub const RECORD_BYTES_MAX: usize = EVENT_BYTES_MAX + RECORD_OVERHEAD_MAX;
+pub const RECORD_BYTES_MAX: usize =
+    EVENT_BYTES_MAX + NUMBERS_AS_TEXT_BYTES_MAX + RECORD_OVERHEAD_MAX;
+
+/// What an error shows of the path to a number, in bytes: enough to find it, too little to fill a log.
+pub const POINTER_SHOWN_BYTES_MAX: usize = 200;
+
+/// Values in a document that is read into a tree, each object, array, string and number counted: more
+/// than the 14,000 key ids that fit into a system object of 1 MiB, and at some 150 bytes each 2.5 MB.
+pub const TREE_VALUES_MAX: usize = 16_384;
+
+/// Longest kind of a system object in bytes.
+pub const SYSTEM_KIND_BYTES_MAX: usize = 64;
+
+/// Largest file with a receipt in bytes. Another program may have written every character of its 2 MiB
+/// as an escape of six bytes, or indented it.
+pub const RECEIPT_FILE_BYTES_MAX: usize = 12 << 20;
 
 /// Largest line of a segment in bytes, LF included.
 pub const LINE_BYTES_MAX: usize = 2 << 20;

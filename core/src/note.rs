@@ -11,6 +11,7 @@
 //! mean nothing here.
 
 use core::fmt;
+use std::borrow::Cow;
 
 use crate::ed25519;
 use crate::encoding::{base64, unbase64};
@@ -179,6 +180,37 @@ impl fmt::Display for SignedNote<'_> {
             writeln!(f, "{LINE_START}{} {}", line.name, base64(&blob))
         })
     }
+}
+
+/// A note's bytes from what editors and mail programs make of its file: a byte order mark goes, line
+/// ends of CR and LF become LF, and it ends in exactly one LF.
+///
+/// No note has a carriage return, and none ends in an empty line, so two different notes never become
+/// one. Only for files that a person gives; a note within a receipt or a manifest is exact.
+#[must_use]
+pub fn from_file(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let bytes = without_byte_order_mark(bytes);
+    let end = bytes.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |at| at + 1);
+    let (note, rest) = bytes.split_at_checked(end).unwrap_or_default();
+    if rest == b"\n" && !note.contains(&b'\r') {
+        return Cow::Borrowed(bytes);
+    }
+    let mut lines = note.split(|byte| *byte == b'\n').peekable();
+    let mut out = Vec::with_capacity(note.len() + 1);
+    while let Some(line) = lines.next() {
+        // What is left of `note` ends in neither, so its last line has no line end.
+        let line =
+            if lines.peek().is_some() { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
+        out.extend_from_slice(line);
+        out.push(b'\n');
+    }
+    Cow::Owned(out)
+}
+
+/// `bytes` without the UTF-8 byte order mark with which some programs begin a file.
+#[must_use]
+pub fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 fn fits(key: &PublicKey, text: &str, blob: &[u8]) -> bool {

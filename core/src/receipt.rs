@@ -12,14 +12,15 @@ use crate::code::Code;
 use crate::ed25519;
 use crate::hash::{Digest, NodeHash};
 use crate::json::{
-    JsonError, JsonErrorCode, Limits, Members, Value, check_canonical, parse_string, parse_u64,
-    push_string,
+    JsonError, JsonErrorCode, Limits, Members, Value, canonicalize, check_canonical, parse_string,
+    parse_u64, push_string,
 };
 use crate::key::{Algorithm, KeyId, RecordSignature, Signature, Trust};
-use crate::limits::PROOF_HASHES_MAX;
+use crate::limits::{DOCUMENT_DEPTH_MAX, PROOF_HASHES_MAX, RECEIPT_FILE_BYTES_MAX};
 use crate::merkle::{inclusion, leaf_hash};
-use crate::note::NoteVerifyError;
-use crate::record::RecordView;
+use crate::note::{NoteVerifyError, without_byte_order_mark};
+use crate::record::{Judged, RecordView, judge};
+use crate::system::SignPer;
 
 /// Members of a receipt; with a signature of the record's own there are three more.
 const MEMBERS: usize = 6;
@@ -46,6 +47,9 @@ pub struct Receipt {
 pub struct Verified<'a> {
     /// The record.
     pub record: RecordView<'a>,
+    /// What it is in its place. A kind that is not known, and all behind it, is for a newer program to
+    /// check: see [`Judged::unchecked_kind`].
+    pub judged: Judged,
     /// The checkpoint that covers it.
     pub checkpoint: Checkpoint,
 }
@@ -132,12 +136,18 @@ impl Receipt {
         })
     }
 
-    /// [`parse`](Self::parse) for the bytes of a file, which may end in one line feed.
+    /// Reads what other programs make of a receipt when they save it: members in another order, white
+    /// space, other escapes, other spellings of the same number, a byte order mark. It is brought into
+    /// canonical form and read as [`parse`](Self::parse) does; hashes and signatures are over that form,
+    /// so nothing is believed that would not be believed of the receipt as it was sent.
     ///
     /// # Errors
-    /// As [`parse`](Self::parse).
-    pub fn parse_file(bytes: &[u8]) -> Result<Self, ReceiptError> {
-        Self::parse(bytes.strip_suffix(b"\n").unwrap_or(bytes))
+    /// [`ReceiptError`] with [`Code::NotCanonical`]. A number that another program wrote with fewer or
+    /// more digits than it had is not taken for another one.
+    pub fn from_file(bytes: &[u8]) -> Result<Self, ReceiptError> {
+        let limits = Limits { bytes_max: RECEIPT_FILE_BYTES_MAX, depth_max: DOCUMENT_DEPTH_MAX };
+        let text = without_byte_order_mark(bytes);
+        Self::parse(&canonicalize(text, limits).map_err(explain_json)?)
     }
 
     /// Checks everything that a receipt can prove by itself and returns its record.
@@ -167,9 +177,37 @@ impl Receipt {
             );
             return Err(fault(Code::CheckpointInvalid, reason));
         }
+        let judged = self.judge(&record, &checkpoint, trust)?;
         self.check_signature(&checkpoint, trust)?;
         self.check_inclusion(&record, &checkpoint)?;
-        Ok(Verified { record, checkpoint })
+        Ok(Verified { record, judged, checkpoint })
+    }
+
+    /// Holds the record against its place, as whoever replays a ledger does.
+    fn judge(
+        &self,
+        record: &RecordView<'_>,
+        checkpoint: &Checkpoint,
+        trust: &Trust,
+    ) -> Result<Judged, ReceiptError> {
+        let origin = &checkpoint.origin;
+        let judged =
+            judge(record, Some(origin)).map_err(|error| fault(error.code(), error.to_string()))?;
+        if let Some(unknown) = judged.keys().iter().find(|key| trust.find(key, origin).is_none()) {
+            let reason = format!(
+                "the ledger was created with the key {unknown}, which is not among the keys given for \
+                 {origin}. If the operator published that key, give its vkey too"
+            );
+            return Err(fault(Code::KeyUnknown, reason));
+        }
+        let per_record =
+            judged.creation().is_some_and(|creation| creation.sign_per == SignPer::Record);
+        if per_record && self.signature.is_none() {
+            let reason = "by its own words every record of this ledger is signed, but the receipt has \
+                          no signature: it was taken off";
+            return Err(fault(Code::Unsigned, reason));
+        }
+        Ok(judged)
     }
 
     fn check_digest(&self, record: &RecordView<'_>) -> Result<(), ReceiptError> {

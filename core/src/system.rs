@@ -4,9 +4,11 @@ use core::fmt;
 use core::str::FromStr;
 
 use crate::hash::Sha256Hash;
-use crate::json::{JsonError, Limits, Value, push_string, push_u64};
+use crate::json::{
+    JsonError, Limits, Numbers, Value, check_canonical, parse_string, push_string, push_u64,
+};
 use crate::key::KeyId;
-use crate::limits::UNSIGNED_RUN_MAX;
+use crate::limits::{SYSTEM_KIND_BYTES_MAX, UNSIGNED_RUN_MAX};
 use crate::name::{Origin, Seq};
 
 /// Why bytes are not the system object that their `kind` promises.
@@ -22,6 +24,20 @@ pub enum SystemError {
     /// The member named is not of the form that `docs/FORMAT.md` gives it.
     #[error("the system object's member {0} is not of its form")]
     Member(&'static str),
+    /// A creation without the member `numbers`.
+    #[error(
+        "the creation has no member numbers: it was written before the first release, whose formats are \
+         not read any more"
+    )]
+    BeforeRelease,
+}
+
+/// Whether `text` can be the `kind` of a system object: `[a-z][a-z0-9_]{0,63}`.
+#[must_use]
+pub fn is_kind(text: &str) -> bool {
+    text.len() <= SYSTEM_KIND_BYTES_MAX
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
 
 /// Which records of a ledger carry a signature, `docs/FORMAT.md` section 5.
@@ -78,10 +94,13 @@ pub struct Creation {
     /// The longest run of records without a signature of their own, at most
     /// [`UNSIGNED_RUN_MAX`].
     pub max_unsigned: u64,
+    /// What becomes of numbers that a double does not carry, where a client does not say.
+    pub numbers: Numbers,
 }
 
 impl Creation {
-    const KIND: &str = "ledger_created";
+    /// The kind of a ledger's creation.
+    pub const KIND: &str = "ledger_created";
 
     /// The canonical form.
     #[must_use]
@@ -95,6 +114,8 @@ impl Creation {
         }
         out.extend_from_slice(b"],\"kind\":\"ledger_created\",\"max_unsigned\":");
         push_u64(&mut out, self.max_unsigned);
+        out.extend_from_slice(b",\"numbers\":");
+        push_string(&mut out, self.numbers.as_str());
         out.extend_from_slice(b",\"origin\":");
         push_string(&mut out, &self.origin);
         out.extend_from_slice(b",\"sign_per\":");
@@ -115,7 +136,10 @@ impl Creation {
     }
 
     fn read(object: &Value) -> Result<Self, SystemError> {
-        exactly(object, &["keys", "kind", "max_unsigned", "origin", "sign_per"])?;
+        if exactly(object, &["keys", "kind", "max_unsigned", "origin", "sign_per"]).is_ok() {
+            return Err(SystemError::BeforeRelease);
+        }
+        exactly(object, &["keys", "kind", "max_unsigned", "numbers", "origin", "sign_per"])?;
         let keys = object.get("keys").and_then(Value::as_array).unwrap_or_default();
         let keys: Option<Vec<_>> = keys.iter().map(|key| KeyId::new(key.as_str()?).ok()).collect();
         let max_unsigned = object.get("max_unsigned").and_then(Value::as_u64);
@@ -124,6 +148,7 @@ impl Creation {
             max_unsigned: max_unsigned
                 .filter(|run| *run <= UNSIGNED_RUN_MAX)
                 .ok_or(SystemError::Member("max_unsigned"))?,
+            numbers: parsed(object, "numbers")?,
             origin: parsed(object, "origin")?,
             sign_per: parsed(object, "sign_per")?,
         })
@@ -146,7 +171,8 @@ pub struct SegmentArchived {
 }
 
 impl SegmentArchived {
-    const KIND: &str = "segment_archived";
+    /// The kind of this object.
+    pub const KIND: &str = "segment_archived";
 
     /// The canonical form.
     #[must_use]
@@ -191,10 +217,13 @@ pub enum System {
     LedgerCreated(Creation),
     /// A segment is safe in a vault.
     SegmentArchived(SegmentArchived),
-    /// Something that a later version says. A valid record, whatever else it holds.
+    /// Something that a later version says. A valid record, whatever else it holds; but whoever does
+    /// not know the kind cannot judge the records behind it, unless it is `informative`.
     Unknown {
         /// The kind.
         kind: String,
+        /// Whether it says of itself that a reader may pass it over: the member `informative` is `true`.
+        informative: bool,
     },
 }
 
@@ -204,12 +233,17 @@ impl System {
     /// # Errors
     /// [`SystemError`] where it is no system object, or one of a known kind in another shape.
     pub fn parse(canonical: &[u8]) -> Result<Self, SystemError> {
-        let object = Value::parse_canonical(canonical, Limits::EVENT)?;
-        let kind = object.get("kind").and_then(Value::as_str);
-        match kind.ok_or(SystemError::Member("kind"))? {
-            Creation::KIND => Creation::read(&object).map(Self::LedgerCreated),
-            SegmentArchived::KIND => SegmentArchived::read(&object).map(Self::SegmentArchived),
-            kind => Ok(Self::Unknown { kind: kind.into() }),
+        let members = check_canonical(canonical, Limits::EVENT)?;
+        let kind = members.get("kind").and_then(parse_string).filter(|kind| is_kind(kind));
+        let tree = || Value::parse_canonical(canonical, Limits::EVENT);
+        match &*kind.ok_or(SystemError::Member("kind"))? {
+            Creation::KIND => Creation::read(&tree()?).map(Self::LedgerCreated),
+            SegmentArchived::KIND => SegmentArchived::read(&tree()?).map(Self::SegmentArchived),
+            // Whatever else it has is not looked at, and no tree is made of it.
+            kind => Ok(Self::Unknown {
+                kind: kind.to_owned(),
+                informative: members.get("informative") == Some(b"true"),
+            }),
         }
     }
 
@@ -229,7 +263,7 @@ impl System {
         match self {
             Self::LedgerCreated(_) => Creation::KIND,
             Self::SegmentArchived(_) => SegmentArchived::KIND,
-            Self::Unknown { kind } => kind,
+            Self::Unknown { kind, .. } => kind,
         }
     }
 }

@@ -63,6 +63,14 @@ fn a_vkey_that_is_not_whole_is_refused_with_the_reason() {
         (&name("ledger\u{a0}example"), KeyError::VKeyName),
         (&name("ledger\u{7}example"), KeyError::VKeyName),
         (&name(&"n".repeat(256)), KeyError::VKeyName),
+        (&name(&"\u{e9}".repeat(128)), KeyError::VKeyName),
+        (&name("ledger\u{2028}example"), KeyError::VKeyName),
+        (&name("ledger\u{85}example"), KeyError::VKeyName),
+        (&name("ledger\u{7f}example"), KeyError::VKeyName),
+        (&name("ledger\nexample"), KeyError::VKeyName),
+        (&good.replacen('+', "+ ", 1), KeyError::VKeyShape),
+        (&good.replacen("9c", "9c=", 1), KeyError::VKeyShape),
+        (&format!("{good}+"), KeyError::VKeyShape),
         // A '+' in the name moves the fields.
         (&name("led+ger"), KeyError::VKeyShape),
         // Base64 that begins with 0x04, the type of a witness.
@@ -72,6 +80,10 @@ fn a_vkey_that_is_not_whole_is_refused_with_the_reason() {
     ] {
         assert_eq!(VKey::parse(text), Err(error), "{text:?}");
     }
+    // 255 bytes, not characters.
+    let longest = "\u{e9}".repeat(127) + "n";
+    let vkey = VKey::new(&longest, key(1)).unwrap();
+    assert_eq!(VKey::parse(&vkey.to_string()), Ok(vkey));
     for file in ["\n", &format!("{good}\n\n"), &format!("{good}\r\n"), &format!("# me\n{good}\n")] {
         assert!(VKey::parse_file(file).is_err(), "{file:?}");
     }

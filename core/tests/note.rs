@@ -6,7 +6,7 @@ mod keys;
 use indelible_core::encoding::{base64, unbase64};
 use indelible_core::key::VKey;
 use indelible_core::limits::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX};
-use indelible_core::note::{NoteError, NoteVerifyError, SignedNote, assemble, is_text};
+use indelible_core::note::{NoteError, NoteVerifyError, SignedNote, assemble, from_file, is_text};
 use keys::TestKey;
 use proptest::prelude::*;
 
@@ -228,6 +228,45 @@ fn bytes_that_are_no_note_are_refused_with_the_reason() {
     assert!(is_text("a\n") && !is_text("a") && !is_text("a\t\n") && !is_text(""));
 }
 
+#[test]
+fn a_file_that_went_through_other_programs_is_the_note_it_was() {
+    let key = TestKey::of(1);
+    for text in [TEXT, "a\n\nb\n", "\n"] {
+        let note = key.note("n", text);
+        for line_end in ["\n", "\r\n"] {
+            for begin in ["", "\u{feff}"] {
+                for end in ["", line_end, "\n\n", "\r\n\r\n\r\n", "\r", "\r\n\n"] {
+                    let lines = note.trim_end().replace('\n', line_end);
+                    let file = format!("{begin}{lines}{end}");
+                    assert_eq!(from_file(file.as_bytes()), note.as_bytes(), "{file:?}");
+                }
+            }
+        }
+        assert!(matches!(from_file(note.as_bytes()), std::borrow::Cow::Borrowed(_)));
+        assert_eq!(verify(&note, &[key.vkey("n")]), Ok(1));
+    }
+}
+
+#[test]
+fn a_file_that_was_changed_otherwise_stays_no_note() {
+    let note = TestKey::of(1).note("n", TEXT);
+    let read = |file: String| SignedNote::parse(&from_file(file.as_bytes())).map(|n| n.to_string());
+    for (file, error) in [
+        (note.replace("first", "fi\rst"), NoteError::Control(2)),
+        (note.replace('\n', "\r\r\n"), NoteError::Control(10)),
+        (note.replace('\n', "\r"), NoteError::Control(10)),
+        (format!("{note} "), NoteError::SignatureLine(2)),
+        (note.replace("\n\n", "\n"), NoteError::NoSignatures),
+        (format!("{TEXT}\n"), NoteError::NoSignatures),
+        (String::new(), NoteError::NoSignatures),
+        ("\r\n".into(), NoteError::NoSignatures),
+    ] {
+        assert_eq!(read(file.clone()), Err(error), "{file:?}");
+    }
+    // Only at the beginning is a byte order mark none of the text.
+    assert_ne!(read(note.replace("second", "\u{feff}second")), Ok(note));
+}
+
 proptest! {
     #[test]
     fn whatever_is_read_is_written_the_same(text in "(\\PC{0,20}\n){1,4}", names in prop::collection::vec("[a-z./]{1,12}", 1..6), size in 1usize..90) {
@@ -237,7 +276,15 @@ proptest! {
     }
 
     #[test]
+    fn a_note_that_nothing_happened_to_is_read_from_a_file_as_it_is(text in "([a \u{85}\u{7f}]{0,2}\n){1,4}") {
+        let note = TestKey::of(1).note("n", &text);
+        prop_assert_eq!(from_file(note.as_bytes()), note.as_bytes());
+    }
+
+    #[test]
     fn bytes_of_any_kind_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let normal = from_file(&bytes).into_owned();
+        prop_assert_eq!(&from_file(&normal), &normal);
         if let Ok(note) = SignedNote::parse(&bytes) {
             prop_assert_eq!(note.to_string().into_bytes(), bytes);
         }

@@ -9,8 +9,12 @@
 mod checkpoint;
 #[path = "../../fuzz/src/note.rs"]
 mod note;
+#[path = "../../fuzz/src/note_file.rs"]
+mod note_file;
 #[path = "../../fuzz/src/receipt.rs"]
 mod receipt;
+#[path = "../../fuzz/src/receipt_file.rs"]
+mod receipt_file;
 
 const ROUNDS: u64 = 20_000;
 
@@ -25,7 +29,10 @@ const RECEIPTS: [&[u8]; 3] = [
     include_bytes!("vectors/receipt_signed.json"),
     include_bytes!("vectors/receipt_unsigned.json"),
 ];
-const PIECES: [&[u8]; 12] = [
+const PIECES: [&[u8]; 15] = [
+    b"\r\n",
+    b"\xef\xbb\xbf",
+    b" \t",
     b"\n",
     b"\n\n",
     b" ",
@@ -86,6 +93,11 @@ fn damaged_notes_keep_the_promises_of_their_fuzz_target() {
 }
 
 #[test]
+fn damaged_files_with_notes_keep_the_promises_of_their_fuzz_target() {
+    drive(&NOTES, note_file::run);
+}
+
+#[test]
 fn damaged_checkpoints_keep_the_promises_of_their_fuzz_target() {
     drive(&NOTES, checkpoint::run);
 }
@@ -93,4 +105,9 @@ fn damaged_checkpoints_keep_the_promises_of_their_fuzz_target() {
 #[test]
 fn damaged_receipts_keep_the_promises_of_their_fuzz_target() {
     drive(&RECEIPTS, receipt::run);
+}
+
+#[test]
+fn damaged_files_with_receipts_keep_the_promises_of_their_fuzz_target() {
+    drive(&RECEIPTS, receipt_file::run);
 }

@@ -7,12 +7,16 @@ use indelible_core::chain::record_digest;
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::code::Code;
 use indelible_core::hash::{Digest, NodeHash};
+use indelible_core::json::Numbers;
 use indelible_core::key::{RecordSignature, Signature, Trust, VKey};
-use indelible_core::limits::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX, PROOF_HASHES_MAX};
+use indelible_core::limits::{
+    EVENT_BYTES_MAX, EVENT_DEPTH_MAX, PROOF_HASHES_MAX, RECEIPT_FILE_BYTES_MAX,
+};
 use indelible_core::merkle::{CompactRange, Growth, leaf_hash};
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
 use indelible_core::receipt::{Receipt, ReceiptError};
-use indelible_core::record::{Body, Place, PreparedEvent, RecordView};
+use indelible_core::record::{Body, Judged, Place, PreparedEvent, RecordView, seal_system};
+use indelible_core::system::{Creation, SignPer};
 use indelible_core::time::Timestamp;
 use keys::TestKey;
 use proptest::prelude::*;
@@ -70,22 +74,56 @@ fn the_record_keeps_its_bytes() {
 }
 
 #[test]
-fn a_file_may_end_in_a_line_feed_and_the_wire_format_may_not() {
-    let file = [SIGNED, b"\n"].concat();
-    assert_eq!(Receipt::parse_file(&file), Receipt::parse(SIGNED));
-    assert_eq!(Receipt::parse_file(SIGNED), Receipt::parse(SIGNED));
-    assert_eq!(parse_error(&file).code, Code::NotCanonical);
-    assert!(Receipt::parse_file(&[&file[..], b"\n"].concat()).is_err());
+fn a_receipt_that_another_program_saved_is_read_and_the_wire_format_is_exact() {
+    for sent in [SIGNED, UNSIGNED, CREATION] {
+        let value: serde_json::Value = serde_json::from_slice(sent).unwrap();
+        let text = core::str::from_utf8(sent).unwrap();
+        let pretty = serde_json::to_string_pretty(&value).unwrap();
+        for saved in [
+            format!("{text}\n"),
+            format!("{text}\r\n\r\n"),
+            format!("\u{feff}{text}"),
+            pretty.replace('\n', "\r\n"),
+            // Members in another order, other escapes, the same number in other words.
+            format!("{{\"v\":1,{}}}", text[1..].strip_suffix(",\"v\":1}").unwrap()),
+            text.replace('/', "\\/").replace('\u{eb}', "\\u00EB").replace('\u{2014}', "\\u2014"),
+            text.replace("\"v\":1", "\"v\":1.0").replace("\"seq\":4", "\"seq\":0.4e1"),
+            pretty,
+        ] {
+            let receipt = Receipt::from_file(saved.as_bytes()).unwrap();
+            assert_eq!(receipt.to_json(), sent, "{saved}");
+            assert!(receipt.verify(&golden_trust()).is_ok());
+            assert_eq!(parse_error(saved.as_bytes()).code, Code::NotCanonical);
+        }
+        assert_eq!(Receipt::from_file(sent), Receipt::parse(sent));
+    }
 }
 
 #[test]
-fn a_pretty_printed_receipt_is_refused_with_words_that_help() {
-    let value: serde_json::Value = serde_json::from_slice(SIGNED).unwrap();
-    let error = parse_error(&serde_json::to_vec_pretty(&value).unwrap());
-    assert_eq!(error.code, Code::NotCanonical);
-    assert!(error.reason.contains("pretty-printed") && error.reason.contains("fetch"), "{error}");
-    let spaced = String::from_utf8_lossy(SIGNED).replacen("\"proof\":[", "\"proof\": [", 1);
-    assert!(parse_error(spaced.as_bytes()).reason.contains("pretty-printed"));
+fn saving_a_receipt_hides_no_change_of_it() {
+    let text = core::str::from_utf8(SIGNED).unwrap();
+    let saved = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        Receipt::from_file(text.replacen(from, to, 1).as_bytes())
+    };
+    let amount = saved("4.5", "4.500000000000001").unwrap();
+    assert_eq!(code(amount.verify(&golden_trust()).map(drop)), Code::HashMismatch);
+    let note = saved("\\n5\\n", "\\r\\n5\\r\\n").unwrap();
+    assert_eq!(code(note.verify(&golden_trust()).map(drop)), Code::CheckpointInvalid);
+    for (from, to) in [
+        ("4.5", "4.5000000000000001"),
+        ("\"seq\":4", "\"seq\":4,\"seq\":4"),
+        ("\"seq\":4", "\"seq\":90071992547409923"),
+        ("\"v\":1", "\"v\":01"),
+    ] {
+        assert_eq!(saved(from, to).unwrap_err().code, Code::NotCanonical, "{to}");
+    }
+    let mut long = SIGNED.to_vec();
+    long.resize(RECEIPT_FILE_BYTES_MAX, b' ');
+    assert!(Receipt::from_file(&long).is_ok());
+    long.push(b' ');
+    let error = Receipt::from_file(&long).unwrap_err();
+    assert!(error.reason.contains(&RECEIPT_FILE_BYTES_MAX.to_string()), "{error}");
 }
 
 #[test]
@@ -288,18 +326,47 @@ fn a_record_that_is_no_record_is_refused_before_anything_is_believed() {
     assert_eq!(code(bad), Code::NotCanonical);
 }
 
-/// A ledger of `events`, grown by the crate's own parts; the receipt of each record.
+/// What a record of a made-up ledger is about.
+enum Content {
+    Event(Vec<u8>),
+    System(Vec<u8>),
+}
+
+fn creation(key: &TestKey, sign_per: SignPer) -> Creation {
+    Creation {
+        origin: Origin::new("s/l").unwrap(),
+        sign_per,
+        keys: vec![key.public().key_id()],
+        max_unsigned: 1,
+        numbers: Numbers::Exact,
+    }
+}
+
+/// A ledger with a creation and `events`; the receipt of each record.
 fn ledger(events: &[Vec<u8>], key: &TestKey) -> Vec<Receipt> {
+    let created = creation(key, SignPer::Commit).to_canonical();
+    let events = events.iter().cloned().map(Content::Event);
+    ledger_of(std::iter::once(Content::System(created)).chain(events), key)
+}
+
+/// A ledger of any content, grown by the crate's own parts, every second record signed; the receipt of
+/// each record.
+fn ledger_of(contents: impl IntoIterator<Item = Content>, key: &TestKey) -> Vec<Receipt> {
     let name = LedgerName::new("l").unwrap();
     let mut digests: Vec<Digest> = Vec::new();
     let mut records = Vec::new();
-    for (i, event) in events.iter().enumerate() {
+    for (i, content) in contents.into_iter().enumerate() {
         let id = EventId::new(&format!("é \"{i}\"")).unwrap();
         let time = Timestamp::from_micros(i as u64).unwrap();
         let place = Place { ledger: &name, id: &id, seq: Seq::new(i as u64).unwrap(), time };
         let mut record = Vec::new();
-        let prepared = PreparedEvent::new(event).unwrap();
-        digests.push(prepared.seal(&place, digests.last(), &mut record));
+        let prev = digests.last();
+        digests.push(match &content {
+            Content::Event(event) => {
+                PreparedEvent::new(event).unwrap().seal(&place, prev, &mut record)
+            }
+            Content::System(system) => seal_system(system, &place, prev, &mut record).unwrap(),
+        });
         records.push(record);
     }
     let mut growth = Growth::new(CompactRange::new(0)).unwrap();
@@ -320,6 +387,91 @@ fn ledger(events: &[Vec<u8>], key: &TestKey) -> Vec<Receipt> {
             checkpoint: note.clone(),
         })
         .collect()
+}
+
+/// What the receipt of the last record of a ledger says.
+fn last_receipt(contents: Vec<Content>) -> Result<Judged, ReceiptError> {
+    let key = TestKey::of(3);
+    let receipt = ledger_of(contents, &key).pop().unwrap();
+    receipt.open(&trust_in([key.vkey("s")])).map(|verified| verified.judged)
+}
+
+fn system(text: &str) -> Content {
+    Content::System(text.as_bytes().to_vec())
+}
+
+/// The same records are findings wherever else they are met: one function judges all.
+#[test]
+fn a_record_that_may_not_stand_in_its_place_has_no_receipt() {
+    let good = creation(&TestKey::of(3), SignPer::Commit);
+    let text = String::from_utf8(good.to_canonical()).unwrap();
+    let archived = |members: &str| {
+        let hash = "00".repeat(32);
+        format!(
+            r#"{{"first_seq":0,"kind":"segment_archived","last_seq":0,"manifest_sha256":"{hash}","segment_sha256":"{hash}"{members}}}"#
+        )
+    };
+    let first = |content: Content| last_receipt(vec![content]);
+    let second = |content: Content| last_receipt(vec![system(&text), content]);
+    assert_eq!(first(system(&text)).unwrap().creation(), Some(&good));
+    assert_eq!(second(Content::Event(b"{}".to_vec())).unwrap(), Judged::Event);
+    assert!(second(system(&archived(",\"vault\":\"v\""))).unwrap().unchecked_kind().is_none());
+
+    let other_key = creation(&TestKey::of(4), SignPer::Commit).to_canonical();
+    for (seq, content, expected) in [
+        (0, Content::Event(b"{}".to_vec()), Code::CreationInvalid),
+        (0, system(&archived(",\"vault\":\"v\"")), Code::CreationInvalid),
+        (0, system(&archived("")), Code::CreationInvalid),
+        (0, system("{\"kind\":\"later\"}"), Code::CreationInvalid),
+        (0, system("{\"informative\":true,\"kind\":\"later\"}"), Code::CreationInvalid),
+        (0, system("{\"kind\":\"ledger_created\"}"), Code::CreationInvalid),
+        (0, system(&text.replace("s/l", "s/m")), Code::CreationInvalid),
+        (0, system(&text.replace("s/l", "t/l")), Code::CreationInvalid),
+        (0, system(&text.replace(",\"numbers\":\"exact\"", "")), Code::CreationInvalid),
+        (
+            0,
+            system(&text.replace("{\"keys", "{\"informative\":true,\"keys")),
+            Code::CreationInvalid,
+        ),
+        (0, Content::System(other_key), Code::KeyUnknown),
+        (1, system(&text), Code::CreationInvalid),
+        (1, system("{\"kind\":\"ledger_created\"}"), Code::CreationInvalid),
+        (1, system(&archived("")), Code::NotCanonical),
+        (1, system(&archived(",\"vault\":1")), Code::NotCanonical),
+        (1, system(&archived(",\"vault\":\"v\",\"w\":1")), Code::NotCanonical),
+    ] {
+        let receipt = if seq == 0 { first(content) } else { second(content) };
+        assert_eq!(receipt.unwrap_err().code, expected);
+    }
+    let old = first(system(&text.replace(",\"numbers\":\"exact\"", ""))).unwrap_err();
+    assert!(old.reason.contains("before the first release"), "{old}");
+}
+
+#[test]
+fn a_receipt_of_a_kind_that_nobody_knows_says_so() {
+    let created = creation(&TestKey::of(3), SignPer::Commit).to_canonical();
+    for (object, unchecked) in [
+        ("{\"kind\":\"key_revoked\"}", Some("key_revoked")),
+        ("{\"informative\":false,\"kind\":\"key_revoked\"}", Some("key_revoked")),
+        ("{\"informative\":\"true\",\"kind\":\"key_revoked\"}", Some("key_revoked")),
+        ("{\"informative\":true,\"kind\":\"key_revoked\"}", None),
+    ] {
+        let contents = vec![Content::System(created.clone()), system(object)];
+        let judged = last_receipt(contents).unwrap();
+        assert_eq!(judged.unchecked_kind(), unchecked, "{object}");
+        assert_ne!(judged, Judged::Event);
+    }
+}
+
+#[test]
+fn a_creation_that_promises_signatures_has_one_itself() {
+    let key = TestKey::of(3);
+    let created = creation(&key, SignPer::Record).to_canonical();
+    let mut receipt = ledger_of([Content::System(created)], &key).remove(0);
+    let trust = trust_in([key.vkey("s")]);
+    assert!(receipt.verify(&trust).is_ok());
+    receipt.signature = None;
+    assert_eq!(receipt.verify(&trust).unwrap_err().code, Code::Unsigned);
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use indelible_core::chain::record_digest;
 use indelible_core::hash::{Digest, Sha256Hash};
-use indelible_core::json::{CanonicalObject, JsonErrorCode, Limits, canonicalize};
+use indelible_core::json::{CanonicalObject, JsonErrorCode, Limits, Numbers, canonicalize};
 use indelible_core::key::KeyId;
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
 use indelible_core::record::{Body, Place, PreparedEvent, RecordError, RecordView, seal_system};
-use indelible_core::system::{Creation, SegmentArchived, SignPer, System, SystemError};
+use indelible_core::system::{Creation, SegmentArchived, SignPer, System, SystemError, is_kind};
 use indelible_core::time::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
@@ -40,11 +40,15 @@ fn whole_hash(record: &[u8], prev: &[u8]) -> Digest {
     Digest(Sha256::digest([record, prev].concat()).into())
 }
 
+/// What the client sent for the fifth golden record, with `numbers=text`.
+const WINDOWS: &str = r#"{"Keywords":-9223372036854775808,"a/b":[1,{"~":1e400},52.520006600000002],
+    "id":"18446744073709551616", "ts":1795238040123456789}"#;
+
 #[test]
 fn no_byte_of_the_golden_records_moves() {
     let cases: Vec<serde_json::Value> =
         serde_json::from_str(include_str!("vectors/record.json")).unwrap();
-    assert_eq!(cases.len(), 5);
+    assert_eq!(cases.len(), 7);
     for case in cases {
         let text = |name: &str| case[name].as_str().unwrap();
         let bytes = text("record").as_bytes();
@@ -59,11 +63,19 @@ fn no_byte_of_the_golden_records_moves() {
         let mut sealed = Vec::new();
         let digest = match view.body {
             Body::Event(event) => {
-                PreparedEvent::new(event).unwrap().seal(&parts.place(), prev.as_ref(), &mut sealed)
+                let prepared = match case["seq"].as_u64() {
+                    Some(4) => PreparedEvent::prepare(WINDOWS.as_bytes(), Numbers::Text).unwrap(),
+                    _ => PreparedEvent::new(event).unwrap(),
+                };
+                assert!(prepared.is_of(&view), "{prepared:?}");
+                prepared.seal(&parts.place(), prev.as_ref(), &mut sealed)
             }
             Body::System(system) => {
                 let known = System::parse(system).unwrap();
-                assert_eq!(known.to_canonical().unwrap(), system);
+                match known.to_canonical() {
+                    Some(canonical) => assert_eq!(canonical, system),
+                    None => assert_eq!((known.kind(), seq), ("later_kind", 5)),
+                }
                 seal_system(system, &parts.place(), prev.as_ref(), &mut sealed).unwrap()
             }
         };
@@ -291,6 +303,7 @@ fn creation() -> Creation {
             KeyId::new(&format!("ed25519:{}", "00".repeat(32))).unwrap(),
         ],
         max_unsigned: 65_536,
+        numbers: Numbers::Text,
     }
 }
 
@@ -332,6 +345,10 @@ fn system_objects_of_known_kinds_have_exactly_their_shape() {
         ("\"ed25519:ab", "\"ed25519:AB", SystemError::Member("keys")),
         ("\"ed25519:ab", "1,\"ed25519:ab", SystemError::Member("keys")),
         ("\"kind\":\"ledger_created\"", "\"kind\":1", SystemError::Member("kind")),
+        ("\"text\"", "\"strings\"", SystemError::Member("numbers")),
+        ("\"text\"", "null", SystemError::Member("numbers")),
+        ("{\"keys\"", "{\"informative\":true,\"keys\"", SystemError::Members),
+        ("\"numbers\":\"text\",", "", SystemError::BeforeRelease),
     ] {
         let changed = created.replacen(from, to, 1);
         assert_ne!(changed, created, "{from}");
@@ -359,11 +376,39 @@ fn a_kind_that_nobody_knows_yet_is_a_valid_record() {
     let system = br#"{"kind":"later","what":[1]}"#;
     let parsed = System::parse(system).unwrap();
     assert_eq!((parsed.kind(), parsed.to_canonical()), ("later", None));
+    let informative = |text: &str| match System::parse(text.as_bytes()).unwrap() {
+        System::Unknown { kind, informative } if kind == "later" => informative,
+        other => panic!("{other:?}"),
+    };
+    assert!(informative(r#"{"informative":true,"kind":"later"}"#));
+    for not in [
+        "{",
+        "{\"informative\":false,",
+        "{\"informative\":1,",
+        "{\"informative\":\"true\",",
+        "{\"a\":{\"informative\":true},",
+    ] {
+        assert!(!informative(&format!("{not}\"kind\":\"later\"}}")), "{not}");
+    }
     let parts = Parts::new("l", "i", 1, "2026-11-21T05:14:00.000000Z");
     let (mut out, prev) = (Vec::new(), Digest([9; 32]));
     let digest = seal_system(system, &parts.place(), Some(&prev), &mut out).unwrap();
     assert_eq!(digest, whole_hash(&out, &[9; 32]));
     assert_eq!(RecordView::parse(&out).unwrap().body, Body::System(system));
+    let kind = |kind: &str| format!("{{\"kind\":\"{kind}\"}}");
+    for good in ["k", "key_revoked", "a1_", &"k".repeat(64)] {
+        assert!(is_kind(good));
+        assert!(seal_system(kind(good).as_bytes(), &parts.place(), None, &mut Vec::new()).is_ok());
+        assert_eq!(System::parse(kind(good).as_bytes()).unwrap().kind(), good);
+    }
+    for bad in ["", "K", "1k", "_k", "k-k", "k k", "k\u{e9}", "k\\n", &"k".repeat(65)] {
+        assert!(!is_kind(bad));
+        assert!(
+            seal_system(kind(bad).as_bytes(), &parts.place(), None, &mut out).is_err(),
+            "{bad}"
+        );
+        assert_eq!(System::parse(kind(bad).as_bytes()), Err(SystemError::Member("kind")));
+    }
     for bad in ["{}", "{\"kind\":1}", "[]", "{\"kind\": \"k\"}", "x"] {
         let before = out.clone();
         assert!(seal_system(bad.as_bytes(), &parts.place(), None, &mut out).is_err(), "{bad}");

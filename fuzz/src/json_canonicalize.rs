@@ -1,14 +1,14 @@
 //! What the writer writes is UTF-8, canonical, and means the same to every reader of it.
 
 use indelible_core::json::{
-    CanonicalObject, Limits, Value, canonicalize, canonicalize_array, check_canonical,
+    CanonicalObject, Limits, Numbers, Value, canonicalize, canonicalize_array, check_canonical,
 };
 
 /// One run.
 pub fn run(data: &[u8]) {
     let limits = Limits::DOCUMENT;
     let object = CanonicalObject::parse(data, limits);
-    let array = canonicalize_array(data, limits, 64);
+    let array = canonicalize_array(data, limits, 64, Numbers::Exact);
     let Ok(written) = canonicalize(data, limits) else {
         assert!(object.is_err(), "an object that is no value");
         assert!(Value::parse(data, limits).is_err(), "a tree from what was refused");

@@ -2,6 +2,7 @@
 
 use indelible_core::chain::record_digest;
 use indelible_core::hash::Digest;
+use indelible_core::json::names_numbers_as_text;
 use indelible_core::name::{EventId, LedgerName};
 use indelible_core::record::{Body, Place, PreparedEvent, RecordView, seal_system};
 use indelible_core::system::System;
@@ -16,7 +17,12 @@ pub fn run(data: &[u8]) {
     let mut sealed = Vec::new();
     let digest = match view.body {
         Body::Event(event) => {
+            if let Some(list) = view.numbers_as_text {
+                assert!(names_numbers_as_text(list, event), "a list of nothing");
+                return;
+            }
             let event = PreparedEvent::new(event).expect("a valid event");
+            assert!(event.is_of(&view));
             event.seal(&place, Some(&prev), &mut sealed)
         }
         Body::System(system) => {

@@ -11,7 +11,7 @@ use indelible_core::name::LedgerName;
 use serde::Serialize;
 
 use crate::findings::Finding;
-use crate::look::{self, Seen, Wanted};
+use crate::look::{self, Entry, Seen, Wanted};
 use crate::render::printable_bytes;
 
 /// Records that are read again: as many as somebody will look at, one by one.
@@ -49,6 +49,54 @@ pub struct Affected {
     pub is_record: bool,
 }
 
+impl Affected {
+    fn new(ledger: &str, seq: u64) -> Self {
+        Self {
+            ledger: ledger.to_owned(),
+            seq,
+            codes: Vec::new(),
+            id: None,
+            time: None,
+            text: None,
+            cut: false,
+            is_record: false,
+        }
+    }
+
+    fn take(&mut self, seen: &Seen<'_>) {
+        let bytes = match seen {
+            Seen::Record(entry) => entry.record.bytes,
+            Seen::Damaged { bytes, .. } => bytes,
+            Seen::Unread { .. } => return,
+        };
+        let kept = bytes.get(..AFFECTED_TEXT_BYTES_MAX).unwrap_or(bytes);
+        let mut text = printable_bytes(kept);
+        self.cut = kept.len() < bytes.len() || text.len() > AFFECTED_TEXT_BYTES_MAX;
+        text.truncate(text.floor_char_boundary(AFFECTED_TEXT_BYTES_MAX));
+        self.text = Some(text);
+        if let Seen::Record(entry) = seen {
+            self.is_record = true;
+            self.id = Some(entry.record.id.to_string());
+            self.time = Some(entry.record.time.to_string());
+        }
+    }
+}
+
+/// The first record of a source, such as that of a receipt.
+#[must_use]
+pub fn first(source: &Path) -> Option<Affected> {
+    let mut first = None;
+    let _ = look::walk(source, &Wanted { bytes_max: BYTES_ROOM, ..Wanted::all() }, &mut |seen| {
+        if let Seen::Record(Entry { record, .. }) = &seen {
+            let mut affected = Affected::new(record.ledger, record.seq.get());
+            affected.take(&seen);
+            first = Some(affected);
+        }
+        ControlFlow::Break(())
+    });
+    first
+}
+
 type Place = (String, u64);
 
 /// Reads again what `findings` are about. `bytes` is how much was read in checking.
@@ -84,16 +132,8 @@ fn places(findings: &[Finding]) -> BTreeMap<Place, Affected> {
             if places.len() >= AFFECTED_MAX && !places.contains_key(&place) {
                 continue;
             }
-            let affected = places.entry(place).or_insert_with(|| Affected {
-                ledger: finding.ledger.clone(),
-                seq,
-                codes: Vec::new(),
-                id: None,
-                time: None,
-                text: None,
-                cut: false,
-                is_record: false,
-            });
+            let new = || Affected::new(&finding.ledger, seq);
+            let affected = places.entry(place).or_insert_with(new);
             let code = finding.code.as_str();
             if !affected.codes.contains(&code) {
                 affected.codes.push(code);
@@ -105,24 +145,16 @@ fn places(findings: &[Finding]) -> BTreeMap<Place, Affected> {
 
 /// Takes in what was met; whether it was one that is looked for and not met before.
 fn see(places: &mut BTreeMap<Place, Affected>, seen: &Seen<'_>) -> bool {
-    let (ledger, seq, bytes) = match seen {
-        Seen::Record(entry) => (entry.record.ledger, entry.record.seq.get(), entry.record.bytes),
-        Seen::Damaged { ledger, due, bytes, .. } => (*ledger, *due, *bytes),
+    let (ledger, seq) = match seen {
+        Seen::Record(entry) => (entry.record.ledger, entry.record.seq.get()),
+        Seen::Damaged { ledger, due, .. } => (*ledger, *due),
         Seen::Unread { .. } => return false,
     };
-    let Some(affected) = places.get_mut(&(ledger.to_owned(), seq)) else { return false };
-    if affected.text.is_some() {
-        return false;
+    match places.get_mut(&(ledger.to_owned(), seq)) {
+        Some(affected) if affected.text.is_none() => {
+            affected.take(seen);
+            true
+        }
+        _ => false,
     }
-    let kept = bytes.get(..AFFECTED_TEXT_BYTES_MAX).unwrap_or(bytes);
-    let mut text = printable_bytes(kept);
-    affected.cut = kept.len() < bytes.len() || text.len() > AFFECTED_TEXT_BYTES_MAX;
-    text.truncate(text.floor_char_boundary(AFFECTED_TEXT_BYTES_MAX));
-    affected.text = Some(text);
-    if let Seen::Record(entry) = seen {
-        affected.is_record = true;
-        affected.id = Some(entry.record.id.to_string());
-        affected.time = Some(entry.record.time.to_string());
-    }
-    true
 }

@@ -127,6 +127,13 @@ pub(crate) fn lines(block: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// The last line of a block without its LF.
+pub(crate) fn last_line(block: &[u8]) -> Option<&[u8]> {
+    let body = block.strip_suffix(b"\n").unwrap_or(block);
+    let begin = memchr::memrchr(b'\n', body).map_or(0, |at| at + 1);
+    (!block.is_empty()).then(|| body.get(begin..).unwrap_or_default())
+}
+
 /// Lines in a block, a last one without LF included.
 pub(crate) fn count_lines(block: &[u8]) -> u64 {
     let whole = memchr::memchr_iter(b'\n', block).count() as u64;

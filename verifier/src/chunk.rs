@@ -1,14 +1,16 @@
 //! A piece of one ledger on its way to a worker, from an export or from a live ledger.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use indelible_core::hash::Digest;
-use indelible_core::key::RecordSignature;
+use indelible_core::key::{RecordSignature, Signature, Trust};
+use indelible_core::merkle::CompactRange;
 use indelible_core::name::Origin;
 
 use crate::blocks::BLOCK_BYTES;
-use crate::context::Context;
-use crate::stretch::{Before, Expected, Stretch, StretchCheck};
+use crate::lines::{Batch, Before, Expected, Reader};
+use crate::signatures::KeyBytes;
 
 /// Records with their digests and signatures as a store keeps them, in order and without gap.
 #[derive(Debug, Default)]
@@ -21,7 +23,7 @@ pub struct Chunk {
 struct Stored {
     end: usize,
     digest: Digest,
-    signature: Option<RecordSignature>,
+    signature: Option<(KeyBytes, Signature)>,
 }
 
 impl Chunk {
@@ -34,8 +36,11 @@ impl Chunk {
     /// Appends a record with what is stored beside it.
     pub fn push(&mut self, record: &[u8], digest: Digest, signature: Option<&RecordSignature>) {
         self.bytes.extend_from_slice(record);
-        let (end, signature) = (self.bytes.len(), signature.cloned());
-        self.records.push(Stored { end, digest, signature });
+        let signature = signature.and_then(|signed| {
+            // The id of an Ed25519 key, the only kind there is, always spells its key.
+            Some((signed.key_id.public_key()?, signed.signature))
+        });
+        self.records.push(Stored { end: self.bytes.len(), digest, signature });
     }
 
     /// Whether the chunk is of a good size to be handed over.
@@ -55,7 +60,20 @@ impl Chunk {
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
+
+    /// The digest stated last.
+    pub(crate) fn last_digest(&self) -> Option<Digest> {
+        self.records.last().map(|stored| stored.digest)
+    }
+
+    /// Bytes of memory, the working memory of its check included.
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes.len() + self.records.len() * (size_of::<Stored>() + LINE_WORKING_BYTES)
+    }
 }
+
+/// What is known of one line while it waits, in bytes.
+pub(crate) const LINE_WORKING_BYTES: usize = 512;
 
 /// What a chunk is made of.
 #[derive(Debug)]
@@ -69,42 +87,60 @@ pub(crate) enum Contents {
 /// Work for a worker.
 #[derive(Debug)]
 pub(crate) struct ChunkJob {
-    /// How many records came before.
+    /// Number of the first leaf.
     pub(crate) begin: u64,
+    pub(crate) before: Before,
     pub(crate) contents: Contents,
     pub(crate) origin: Arc<Origin>,
     /// Sizes of expected heads.
     pub(crate) marks: Arc<[u64]>,
+    pub(crate) trust: Arc<Trust>,
+    /// Set once nothing more is looked at.
+    pub(crate) stop: Arc<AtomicBool>,
 }
 
 /// Checks a chunk. How it joins the one before is for whoever sees both.
-pub(crate) fn check(job: &ChunkJob, context: &Context) -> Stretch {
-    let is_first = job.begin == 0;
-    let expected = Expected {
+pub(crate) fn check(job: &ChunkJob) -> Batch {
+    if job.stop.load(Ordering::Relaxed) {
+        return nothing(job.begin);
+    }
+    let stranger =
+        |key: &KeyBytes| !job.trust.keys_for(&job.origin).any(|trusted| trusted.as_bytes() == key);
+    let mut reader = Reader::new(Expected {
         begin: job.begin,
-        any_first_seq: !is_first,
-        before: if is_first { Before::Digest(None) } else { Before::Elsewhere },
-        ledger: job.origin.ledger(),
-        origin: Some(&*job.origin),
+        before: job.before,
+        origin: &job.origin,
         marks: &job.marks,
-        findings_max: context.findings_max,
         lines_max: u64::MAX,
-    };
-    let mut check = StretchCheck::new(expected, &context.trust);
+        stranger: &stranger,
+    });
     match &job.contents {
         Contents::Lines(lines) => {
-            check.block(lines);
+            reader.block(lines);
         }
         Contents::Records(chunk) => {
             let mut begin = 0;
             for Stored { end, digest, signature } in &chunk.records {
                 let record = chunk.bytes.get(begin..*end).unwrap_or_default();
-                let signature =
-                    signature.as_ref().map(|signed| (signed.key_id.as_str(), signed.signature));
-                check.record(record, *digest, signature);
+                if !reader.stored(record, *digest, *signature) {
+                    break;
+                }
                 begin = *end;
             }
         }
     }
-    check.finish()
+    reader.finish()
+}
+
+/// For a chunk that nobody will look at.
+fn nothing(begin: u64) -> Batch {
+    Batch {
+        lines: Vec::new(),
+        keys: Vec::new(),
+        count: 0,
+        bytes: 0,
+        range: CompactRange::new(begin),
+        recomputed: None,
+        more: false,
+    }
 }

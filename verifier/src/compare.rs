@@ -10,7 +10,12 @@ use indelible_core::code::Code;
 use indelible_core::hash::NodeHash;
 use indelible_core::json::{CanonicalObject, Limits, Value};
 use indelible_core::limits::PROOF_HASHES_MAX;
+use indelible_core::key::Trust;
 use indelible_core::merkle::consistency;
+use indelible_core::note::without_byte_order_mark;
+
+use crate::findings::{Finding, Unchecked};
+use crate::heads::{BadHead, Head, HeadFile};
 
 /// Largest file with a consistency proof in bytes: 63 hashes of 47 characters and four numbers and
 /// roots are 4 kB; the rest is room for white space.
@@ -52,8 +57,7 @@ impl ConsistencyProof {
         if json.len() > PROOF_FILE_BYTES_MAX {
             return Err(ProofFileError(format!("it has more than {PROOF_FILE_BYTES_MAX} bytes")));
         }
-        let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
-        let object = CanonicalObject::parse(json, Limits::DOCUMENT)
+        let object = CanonicalObject::parse(without_byte_order_mark(json), Limits::DOCUMENT)
             .map_err(|error| ProofFileError(error.to_string()))?;
         let member = |name: &str| {
             object.get(name).and_then(|value| Value::parse(value, Limits::DOCUMENT).ok())
@@ -76,6 +80,30 @@ impl ConsistencyProof {
             proof: proof.ok_or_else(|| wrong("proof"))?,
         })
     }
+}
+
+/// A head that a trusted key signed.
+pub type OpenedHead = Checkpoint;
+
+/// Opens a head: a checkpoint, or a receipt whose checkpoint then counts (`docs/FORMAT.md` section 8.6).
+///
+/// # Errors
+/// What is wrong with it, as a finding or as something that was not checked.
+pub fn open_head(head: &HeadFile, trust: &Trust) -> Result<OpenedHead, UnusableHead> {
+    match Head::open(head, trust) {
+        Ok(Head { origin, size, root, .. }) => Ok(Checkpoint { origin, size, root }),
+        Err(BadHead::Finding(finding)) => Err(UnusableHead::Finding(finding)),
+        Err(BadHead::Unchecked(unchecked)) => Err(UnusableHead::Unchecked(unchecked)),
+    }
+}
+
+/// Why a head cannot be used.
+#[derive(Debug)]
+pub enum UnusableHead {
+    /// Something is wrong with it.
+    Finding(Box<Finding>),
+    /// It could not be looked at.
+    Unchecked(Unchecked),
 }
 
 /// What the comparison of two heads shows.

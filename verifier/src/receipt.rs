@@ -6,7 +6,7 @@ use std::path::Path;
 
 use indelible_core::code::Code;
 use indelible_core::key::Trust;
-use indelible_core::limits::LINE_BYTES_MAX;
+use indelible_core::limits::RECEIPT_FILE_BYTES_MAX;
 use indelible_core::receipt::Receipt;
 use serde::Serialize;
 
@@ -68,19 +68,20 @@ pub fn verify(
     heads: &[(String, Vec<u8>)],
 ) -> io::Result<ReceiptReport> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(LINE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    File::open(path)?.take(RECEIPT_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     Ok(verify_bytes(&bytes, trust, heads))
 }
 
 /// [`verify`] for the bytes of a receipt, which may end in a line feed.
 #[must_use]
 pub fn verify_bytes(bytes: &[u8], trust: &Trust, heads: &[(String, Vec<u8>)]) -> ReceiptReport {
-    if bytes.len() > LINE_BYTES_MAX {
-        let reason =
-            format!("it has more than the {LINE_BYTES_MAX} bytes that a receipt has at most");
+    if bytes.len() > RECEIPT_FILE_BYTES_MAX {
+        let reason = format!(
+            "it has more than the {RECEIPT_FILE_BYTES_MAX} bytes that a receipt has at most"
+        );
         return ReceiptReport::wrong(Code::NotCanonical, reason);
     }
-    let receipt = match Receipt::parse_file(bytes) {
+    let receipt = match Receipt::from_file(bytes) {
         Ok(receipt) => receipt,
         Err(error) => return ReceiptReport::wrong(error.code, error.reason),
     };

@@ -1,19 +1,16 @@
 //! What a verification is asked for and what it answers.
 
-use indelible_core::checkpoint::{Checkpoint, CheckpointError};
-use indelible_core::code::{Code, EXIT_GOOD, EXIT_TAMPERED, EXIT_UNCHECKED};
-use indelible_core::hash::NodeHash;
-use indelible_core::key::Trust;
-use indelible_core::name::{LedgerName, Origin};
-use indelible_core::note::NoteVerifyError;
+use indelible_core::code::{Class, EXIT_GOOD, EXIT_TAMPERED, EXIT_UNCHECKED};
+use indelible_core::name::LedgerName;
 use serde::Serialize;
 
-use crate::findings::{Bounded, Finding, Findings, Unchecked};
+use crate::findings::{Bounded, Findings, Unchecked};
+use crate::heads::HeadFile;
 
 /// Findings that are listed unless told otherwise. All are counted.
 pub const FINDINGS_MAX_DEFAULT: usize = 1000;
 
-/// Most findings that can be listed: each worker may hold as many.
+/// Most findings that can be listed: with texts as long as they may be, some 60 MB.
 pub const FINDINGS_MAX_LIMIT: usize = 100_000;
 
 /// What to verify and how.
@@ -23,8 +20,8 @@ pub struct Options {
     pub jobs: usize,
     /// Findings to list.
     pub findings_max: usize,
-    /// Checkpoints saved earlier, with the name under which each is spoken of.
-    pub heads: Vec<(String, Vec<u8>)>,
+    /// Checkpoints, or receipts, saved earlier.
+    pub heads: Vec<HeadFile>,
     /// The ledgers expected; empty for whatever is there.
     pub ledgers: Vec<LedgerName>,
 }
@@ -37,52 +34,18 @@ impl Default for Options {
     }
 }
 
-/// A checkpoint that the auditor saved earlier and that is signed by a key he trusts.
-#[derive(Debug, Clone)]
-pub(crate) struct ExpectedHead {
-    pub(crate) origin: Origin,
-    pub(crate) size: u64,
-    pub(crate) root: NodeHash,
-    pub(crate) source: String,
-    pub(crate) compared: bool,
-}
-
-impl ExpectedHead {
-    /// Opens a saved checkpoint.
-    ///
-    /// # Errors
-    /// A finding when it is not signed by a trusted key or is no checkpoint.
-    pub(crate) fn open(source: &str, note: &[u8], trust: &Trust) -> Result<Self, Finding> {
-        match Checkpoint::open_any(note, trust) {
-            Ok(Checkpoint { origin, size, root }) => {
-                Ok(Self { origin, size, root, source: source.to_owned(), compared: false })
-            }
-            Err(error) => {
-                let what = format!("the expected head cannot be used: {error}");
-                Err(Finding::new(checkpoint_code(&error), what).file(source))
-            }
-        }
-    }
-}
-
-/// `KEY_UNKNOWN` where only unknown keys signed, else `CHECKPOINT_INVALID`.
-pub(crate) fn checkpoint_code(error: &CheckpointError) -> Code {
-    match error {
-        CheckpointError::Signature { error: NoteVerifyError::UnknownKeys(_), .. } => {
-            Code::KeyUnknown
-        }
-        _ => Code::CheckpointInvalid,
-    }
-}
-
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Everything was checked and is good.
     Good,
-    /// Something is wrong.
+    /// Something contradicts a signature, a head or the chain of manifests.
     Tampered,
+    /// Something is not what was signed.
+    Damaged,
+    /// What is there is good, and older than a head.
+    Behind,
     /// Nothing wrong was seen, but something could not be checked.
     Unchecked,
 }
@@ -93,15 +56,30 @@ impl Verdict {
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Good => EXIT_GOOD,
-            Self::Tampered => EXIT_TAMPERED,
-            Self::Unchecked => EXIT_UNCHECKED,
+            Self::Tampered | Self::Damaged => EXIT_TAMPERED,
+            Self::Behind | Self::Unchecked => EXIT_UNCHECKED,
         }
     }
 
-    pub(crate) const fn of(findings: u64, unchecked: u64) -> Self {
-        match (findings, unchecked) {
-            (0, 0) => Self::Good,
-            (0, _) => Self::Unchecked,
+    /// The word that stands in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Tampered => "tampered",
+            Self::Damaged => "damaged",
+            Self::Behind => "behind",
+            Self::Unchecked => "unchecked",
+        }
+    }
+
+    /// The first that applies, of so many findings of each class and things not checked.
+    pub(crate) const fn of(tampering: u64, damage: u64, behind: u64, unchecked: u64) -> Self {
+        match (tampering, damage, behind, unchecked) {
+            (0, 0, 0, 0) => Self::Good,
+            (0, 0, 0, _) => Self::Unchecked,
+            (0, 0, _, _) => Self::Behind,
+            (0, _, _, _) => Self::Damaged,
             _ => Self::Tampered,
         }
     }
@@ -128,21 +106,17 @@ pub struct LedgerReport {
     pub root: Option<String>,
     /// Time of the last record.
     pub last_time: Option<String>,
-    /// Size of the largest head that was expected; absent when none was given, and then records cut
-    /// from the end could not be noticed.
+    /// Size of the largest head that was given for it.
     pub expected_size: Option<u64>,
+    /// Records that the largest head vouches for that was compared and agrees; absent where none did.
+    /// Nothing is known of records that may have been behind.
+    pub known_to: Option<u64>,
     /// How many findings.
     pub findings: u64,
     /// How many things could not be checked.
     pub unchecked: u64,
-}
-
-impl LedgerReport {
     /// How this ledger fared.
-    #[must_use]
-    pub const fn verdict(&self) -> Verdict {
-        Verdict::of(self.findings, self.unchecked)
-    }
+    pub verdict: Verdict,
 }
 
 /// Everything a verification has to say.
@@ -150,7 +124,7 @@ impl LedgerReport {
 pub struct Report {
     /// What was verified, in words.
     pub source: String,
-    /// Whether records cut from the end of some ledger could not be noticed, for want of a head.
+    /// Whether of some ledger no head was compared, so that records cut from its end could not be noticed.
     pub tail_unknown: bool,
     /// The ledgers, in order of their names.
     pub ledgers: Vec<LedgerReport>,
@@ -184,7 +158,9 @@ impl Report {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let nothing = u64::from(self.ledgers.is_empty());
-        Verdict::of(self.findings.total(), self.unchecked.total() + nothing)
+        let of = |class| self.findings.classes().get(&class).copied().unwrap_or(0);
+        let unchecked = self.unchecked.total() + nothing;
+        Verdict::of(of(Class::Tampering), of(Class::Damage), of(Class::Behind), unchecked)
     }
 
     /// Records seen in all ledgers.

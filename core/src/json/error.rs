@@ -14,7 +14,7 @@ pub enum JsonErrorCode {
     /// A name that occurs twice in one object.
     DuplicateName,
     /// A number that a double does not carry without loss.
-    NumberRange,
+    NumberInexact,
     /// One half of a surrogate pair without the other.
     LoneSurrogate,
     /// Something after the value.
@@ -35,7 +35,7 @@ impl JsonErrorCode {
             Self::Syntax => "json_syntax",
             Self::Utf8 => "json_utf8",
             Self::DuplicateName => "json_duplicate_name",
-            Self::NumberRange => "json_number_range",
+            Self::NumberInexact => "json_number_inexact",
             Self::LoneSurrogate => "json_lone_surrogate",
             Self::Trailing => "json_trailing",
             Self::Depth => "json_depth",
@@ -61,6 +61,10 @@ pub struct JsonError {
     pub offset: usize,
     /// One sentence for a person; a limit that was hit is named in it.
     pub reason: Cow<'static, str>,
+    /// Of [`NumberInexact`](JsonErrorCode::NumberInexact): where the number stands, as a JSON Pointer
+    /// (RFC 6901) of at most [`POINTER_SHOWN_BYTES_MAX`](crate::limits::POINTER_SHOWN_BYTES_MAX) bytes
+    /// and, where it was longer, an ellipsis.
+    pub pointer: Option<Box<str>>,
 }
 
 /// The reader's own results. Boxed, so that the good path returns in a register.
@@ -73,5 +77,5 @@ pub(super) fn refusal(
     offset: usize,
     reason: impl Into<Cow<'static, str>>,
 ) -> Box<JsonError> {
-    Box::new(JsonError { code, offset, reason: reason.into() })
+    Box::new(JsonError { code, offset, reason: reason.into(), pointer: None })
 }

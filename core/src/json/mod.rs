@@ -3,20 +3,23 @@
 //! One reader does everything. [`canonicalize`] turns any valid text into canonical bytes in one pass,
 //! [`check_canonical`] runs the same reader over text that must be canonical already and copies
 //! nothing, [`CanonicalObject`] and [`Members`] remember where the top-level members are. What could
-//! be read in two ways (a name that occurs twice, an integer that a double cannot hold, half a
-//! surrogate pair) is refused with a code, the byte offset and a reason. [`Value`] is a plain tree for
-//! small documents.
+//! be read in two ways (a name that occurs twice, a number that a double cannot hold, half a surrogate
+//! pair) is refused with a code, the byte offset and a reason. Such numbers can also be kept as strings
+//! ([`Numbers::Text`]). [`Value`] is a plain tree for small documents.
 
+mod as_text;
 mod error;
 mod number;
 mod object;
 mod order;
+mod pointer;
 mod reader;
 mod string;
 mod value;
 
+pub use as_text::{names_numbers_as_text, write_numbers_as_text};
 pub use error::{JsonError, JsonErrorCode};
-pub use number::{parse_u64, push_f64, push_u64};
+pub use number::{Numbers, NumbersError, parse_u64, push_f64, push_u64};
 pub use object::{CanonicalObject, Members, canonicalize_array};
 pub use string::{parse_string, push_string};
 pub use value::Value;
@@ -95,5 +98,5 @@ fn check(input: &[u8], limits: Limits) -> Parsed<Members<'_>> {
     let mut reader = Reader::<true>::new(input, 0, limits, &mut nothing);
     reader.document()?;
     let depth = reader.deepest();
-    Ok(Members::new(input, reader.into_members(), depth))
+    Ok(Members::new(input, reader.into_parts().0, depth))
 }

@@ -1,9 +1,10 @@
 //! Objects whose members can be taken out again without a second pass.
 
-use super::Limits;
 use super::error::{JsonError, JsonErrorCode, Parsed, refusal};
+use super::number::Numbers;
 use super::reader::{Member, Reader, admit, too_large};
 use super::string::{push_content, run_end};
+use super::{Limits, as_text};
 
 /// A JSON object in canonical form with the places of its top-level members.
 #[derive(Clone)]
@@ -11,6 +12,7 @@ pub struct CanonicalObject {
     bytes: Vec<u8>,
     members: Vec<Member>,
     depth: u32,
+    numbers_as_text: Vec<String>,
 }
 
 impl CanonicalObject {
@@ -20,33 +22,55 @@ impl CanonicalObject {
     /// [`JsonError`] as [`canonicalize`](super::canonicalize), and `json_syntax` where the value is
     /// not an object.
     pub fn parse(input: &[u8], limits: Limits) -> Result<Self, JsonError> {
-        Self::parse_boxed(input, limits).map_err(|error| *error)
+        Self::parse_with(input, limits, Numbers::Exact)
     }
 
-    fn parse_boxed(input: &[u8], limits: Limits) -> Parsed<Self> {
+    /// As [`parse`](Self::parse), and says what becomes of numbers that a double does not carry.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), and `json_too_large` where the pointers to those numbers are longer
+    /// than [`NUMBERS_AS_TEXT_BYTES_MAX`](crate::limits::NUMBERS_AS_TEXT_BYTES_MAX).
+    pub fn parse_with(input: &[u8], limits: Limits, numbers: Numbers) -> Result<Self, JsonError> {
+        Self::parse_boxed(input, limits, numbers).map_err(|error| *error)
+    }
+
+    fn parse_boxed(input: &[u8], limits: Limits, numbers: Numbers) -> Parsed<Self> {
         admit(input, limits.bytes_max)?;
         // This reader only steps over what is around the object.
         let mut discarded = Vec::new();
         let mut outer = Reader::<false>::new(input, 0, limits, &mut discarded);
         outer.blank()?;
-        let (object, end) = Self::parse_at(input, outer.pos(), limits)?;
+        let (object, end) = Self::parse_at(input, outer.pos(), limits, numbers)?;
         outer.jump(end);
         outer.finish()?;
         Ok(object)
     }
 
     /// Reads the object that begins exactly at `start`; the position behind it.
-    fn parse_at(input: &[u8], start: usize, limits: Limits) -> Parsed<(Self, usize)> {
+    fn parse_at(
+        input: &[u8],
+        start: usize,
+        limits: Limits,
+        numbers: Numbers,
+    ) -> Parsed<(Self, usize)> {
         // Grown as needed: the rest of the input may be a thousand other objects.
         let mut bytes = Vec::new();
-        let mut reader = Reader::<false>::new(input, start, limits, &mut bytes);
+        let mut reader =
+            Reader::<false>::new(input, start, limits, &mut bytes).with_numbers(numbers);
         reader.one_object()?;
         let (end, depth) = (reader.pos(), reader.deepest());
-        let members = reader.into_members();
+        let (members, as_text) = reader.into_parts();
         if bytes.len() > limits.bytes_max {
             return Err(too_large(end, limits.bytes_max));
         }
-        Ok((Self { bytes, members, depth }, end))
+        let numbers_as_text = as_text::pointers(input, start, &as_text)?;
+        Ok((Self { bytes, members, depth, numbers_as_text }, end))
+    }
+
+    /// JSON Pointers to the numbers that were kept as strings, ascending by their bytes.
+    #[must_use]
+    pub fn numbers_as_text(&self) -> &[String] {
+        &self.numbers_as_text
     }
 
     /// The canonical bytes.
@@ -162,21 +186,27 @@ fn find<'a>(
 }
 
 /// Reads a JSON array of objects. `each` limits every element, as it was sent and as it is written;
-/// the caller limits the whole. Depth is counted from the element.
+/// the caller limits the whole. Depth and pointers are counted from the element.
 ///
 /// # Errors
-/// [`JsonError`] with offsets in the whole input: as [`canonicalize`](super::canonicalize),
-/// `json_syntax` where the value is not an array or an element not an object, `json_too_large` for
-/// more than `elements_max`.
+/// [`JsonError`] with offsets in the whole input: as [`CanonicalObject::parse_with`], `json_syntax`
+/// where the value is not an array or an element not an object, `json_too_large` for more than
+/// `elements_max`.
 pub fn canonicalize_array(
     input: &[u8],
     each: Limits,
     elements_max: usize,
+    numbers: Numbers,
 ) -> Result<Vec<CanonicalObject>, JsonError> {
-    read_array(input, each, elements_max).map_err(|error| *error)
+    read_array(input, each, elements_max, numbers).map_err(|error| *error)
 }
 
-fn read_array(input: &[u8], each: Limits, elements_max: usize) -> Parsed<Vec<CanonicalObject>> {
+fn read_array(
+    input: &[u8],
+    each: Limits,
+    elements_max: usize,
+    numbers: Numbers,
+) -> Parsed<Vec<CanonicalObject>> {
     admit(input, usize::MAX)?;
     // This reader only steps over what is between the objects.
     let mut discarded = Vec::new();
@@ -198,10 +228,13 @@ fn read_array(input: &[u8], each: Limits, elements_max: usize) -> Parsed<Vec<Can
             let reason = format!("more than {elements_max} elements");
             return Err(refusal(JsonErrorCode::TooLarge, start, reason));
         }
-        let (object, end) = CanonicalObject::parse_at(input, start, each)?;
+        let (mut object, end) = CanonicalObject::parse_at(input, start, each, numbers)?;
         if end - start > each.bytes_max {
             return Err(too_large(start + each.bytes_max, each.bytes_max));
         }
+        // There may be many, each much smaller than what was set aside for it.
+        object.members.shrink_to_fit();
+        object.bytes.shrink_to_fit();
         objects.push(object);
         outer.jump(end);
         if !outer.more(b']', "a comma or a closing bracket is expected")? {

@@ -1,9 +1,12 @@
 //! A plain tree for small documents: manifests, receipts, system objects. Records and events, of which
-//! there are millions, never take this form.
+//! there are millions, never take this form. A tree takes many times the memory of its text, so it has
+//! at most [`TREE_VALUES_MAX`] values.
 
 use super::error::{JsonError, JsonErrorCode, refusal};
-use super::string::{parse_string, run_end};
+use super::pointer::string_end;
+use super::string::parse_string;
 use super::{Limits, canonicalize, check_canonical};
+use crate::limits::TREE_VALUES_MAX;
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +29,7 @@ impl Value {
     /// Reads any valid text, canonical or not.
     ///
     /// # Errors
-    /// [`JsonError`] as [`canonicalize`].
+    /// [`JsonError`] as [`canonicalize`], and `json_too_large` for more than [`TREE_VALUES_MAX`] values.
     pub fn parse(input: &[u8], limits: Limits) -> Result<Self, JsonError> {
         Self::build(&canonicalize(input, limits)?)
     }
@@ -34,17 +37,25 @@ impl Value {
     /// Reads a text that must be in canonical form as it stands.
     ///
     /// # Errors
-    /// [`JsonError`] as [`check_canonical`].
+    /// [`JsonError`] as [`check_canonical`], and `json_too_large` for more than [`TREE_VALUES_MAX`]
+    /// values.
     pub fn parse_canonical(input: &[u8], limits: Limits) -> Result<Self, JsonError> {
         check_canonical(input, limits)?;
         Self::build(input)
     }
 
     fn build(canonical: &[u8]) -> Result<Self, JsonError> {
-        let mut builder = Builder { canonical, pos: 0 };
-        // The bytes have just been checked, so this error does not occur; it is here so that a fault
-        // in the reader would be a refusal and not a panic.
-        builder.value().ok_or_else(|| *refusal(JsonErrorCode::Syntax, builder.pos, "unreadable"))
+        let mut builder = Builder { canonical, pos: 0, values_left: TREE_VALUES_MAX };
+        builder.value().ok_or_else(|| {
+            let Builder { pos, values_left, .. } = builder;
+            if values_left == 0 {
+                let reason = format!("more than {TREE_VALUES_MAX} values in one document");
+                return *refusal(JsonErrorCode::TooLarge, pos, reason);
+            }
+            // The bytes have just been checked, so this error does not occur; it is here so that a
+            // fault in the reader would be a refusal and not a panic.
+            *refusal(JsonErrorCode::Syntax, pos, "unreadable")
+        })
     }
 
     /// The member called `name`, if this is an object that has it.
@@ -99,14 +110,18 @@ impl Value {
     }
 }
 
-/// Builds the tree from bytes that are known to be canonical. `None` never happens on such bytes.
+/// Builds the tree from bytes that are known to be canonical. On such bytes `None` means that there are
+/// too many values.
 struct Builder<'a> {
     canonical: &'a [u8],
     pos: usize,
+    /// How many values there may still be.
+    values_left: usize,
 }
 
 impl Builder<'_> {
     fn value(&mut self) -> Option<Value> {
+        self.values_left = self.values_left.checked_sub(1)?;
         let value = match self.canonical.get(self.pos)? {
             b'"' => return self.string().map(Value::String),
             b'{' => return self.object(),
@@ -130,11 +145,7 @@ impl Builder<'_> {
 
     fn string(&mut self) -> Option<String> {
         let start = self.pos;
-        let mut end = run_end(self.canonical, start + 1);
-        while *self.canonical.get(end)? == b'\\' {
-            end = run_end(self.canonical, end + 2);
-        }
-        self.pos = end + 1;
+        self.pos = string_end(self.canonical, start)?;
         parse_string(self.canonical.get(start..self.pos)?).map(Into::into)
     }
 

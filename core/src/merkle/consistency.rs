@@ -3,13 +3,15 @@
 use super::path::{Sibling, fetch, siblings};
 use super::{BuildError, NodeSource, ProofError, empty_root, node_hash};
 use crate::hash::NodeHash;
+use crate::limits::PROOF_HASHES_MAX;
 
 /// The proof that the tree of `old` leaves is a prefix of the tree of `new` leaves. It is empty when
 /// `old` is 0 or equal to `new`.
 ///
 /// # Errors
-/// [`BuildError::OutOfRange`] when `old` is more than `new`, [`BuildError::Source`] when a node is not
-/// to be had.
+/// [`BuildError::OutOfRange`] when `old` is more than `new`, [`BuildError::TooLong`] when it would take
+/// more than [`PROOF_HASHES_MAX`] hashes, which readers refuse (C2SP tlog-witness), and
+/// [`BuildError::Source`] when a node is not to be had.
 pub fn build<S: NodeSource>(
     old: u64,
     new: u64,
@@ -28,6 +30,10 @@ pub fn build<S: NodeSource>(
     let index = (old - 1) >> level;
     let itself = (index != 0).then_some(Sibling::Perfect(level, index));
     let way = itself.into_iter().chain(siblings(level, index, new));
+    // The way up a tree of 2^63 leaves has 63 siblings; with the start itself there may be one more.
+    if way.clone().count() > PROOF_HASHES_MAX {
+        return Err(BuildError::TooLong { of: old, size: new });
+    }
     fetch(way, new, source, &mut proof)?;
     Ok(proof)
 }
@@ -51,6 +57,9 @@ pub fn verify(
     let length = ProofError::Length { given: proof.len() };
     if old > new {
         return Err(ProofError::Shrunk { old, new });
+    }
+    if proof.len() > PROOF_HASHES_MAX {
+        return Err(length);
     }
     if old == 0 && *old_root != empty_root() {
         return Err(ProofError::OldRoot);

@@ -2,6 +2,7 @@
 
 use super::{NodeSource, node_hash, perfect_subtrees};
 use crate::hash::NodeHash;
+use crate::limits::PROOF_HASHES_MAX;
 
 /// Why a proof could not be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -10,6 +11,17 @@ pub enum BuildError<E> {
     #[error("no proof from {of} in a tree of {size} leaves")]
     OutOfRange {
         /// The leaf's index or the older tree's size.
+        of: u64,
+        /// The tree's size.
+        size: u64,
+    },
+    /// The proof would have more hashes than one may have. Only between trees of more than 2^62 leaves,
+    /// which no ledger reaches.
+    #[error(
+        "a proof from {of} in a tree of {size} leaves would have more than {PROOF_HASHES_MAX} hashes"
+    )]
+    TooLong {
+        /// The older tree's size.
         of: u64,
         /// The tree's size.
         size: u64,
@@ -35,7 +47,7 @@ pub(super) enum Sibling {
 
 /// The siblings from node `(level, index)`, whose first leaf is within `size`, up to the child of the
 /// root of a tree of `size` leaves; RFC 6962 section 2.1.1 read from the bottom.
-pub(super) fn siblings(level: u8, index: u64, size: u64) -> impl Iterator<Item = Sibling> {
+pub(super) fn siblings(level: u8, index: u64, size: u64) -> impl Iterator<Item = Sibling> + Clone {
     let last = size.saturating_sub(1) >> level;
     // Up to the level where the ways of this node and of the last leaf meet, every level has a
     // sibling. Above it only left siblings exist: on the right the tree is over.

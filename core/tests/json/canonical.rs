@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use indelible_core::json::{
-    CanonicalObject, Limits, canonicalize, canonicalize_into, check_canonical,
+    CanonicalObject, JsonErrorCode, Limits, canonicalize, canonicalize_into, check_canonical,
 };
 use proptest::prelude::*;
 
@@ -24,7 +24,15 @@ fn the_official_triples_come_out_byte_for_byte() {
         let read = |kind: &str, end: &str| {
             std::fs::read(folder.join(kind).join(format!("{name}.{end}"))).unwrap()
         };
-        let written = canonicalize(&read("input", "json"), ANY).unwrap();
+        let mut input = String::from_utf8(read("input", "json")).unwrap();
+        if name == "values" {
+            // The scheme drops digits here, and we do not: the nearest double is ...31.
+            let error = canonicalize(input.as_bytes(), ANY).unwrap_err();
+            assert_eq!(error.code, JsonErrorCode::NumberInexact);
+            assert_eq!(error.pointer.as_deref(), Some("/numbers/0"));
+            input = input.replace("333333333.33333329", "333333333.33333331");
+        }
+        let written = canonicalize(input.as_bytes(), ANY).unwrap();
         assert_eq!(written, read("output", "json"), "{name}");
         let digits: String = String::from_utf8(read("outhex", "txt")).unwrap();
         let bytes = hex::decode(digits.split_whitespace().collect::<String>()).unwrap();

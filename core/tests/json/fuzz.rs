@@ -7,6 +7,8 @@
 mod json_canonicalize;
 #[path = "../../../fuzz/src/json_check.rs"]
 mod json_check;
+#[path = "../../../fuzz/src/number.rs"]
+mod number;
 #[path = "../../../fuzz/src/record_view.rs"]
 mod record_view;
 
@@ -16,6 +18,7 @@ const ROUNDS: u64 = 60_000;
 
 const SEEDS: &[&str] = &[
     r#"{"event":{"a":[1,-2.5,1e+21],"b":"x\n\u0001é😀"},"id":"i-1","ledger":"l","seq":7,"time":"2026-11-21T05:14:00.123456Z","v":1}"#,
+    r#"{"event":{"a":["1e400",{"~/":"9007199254740992"}]},"id":"i","ledger":"l","numbers_as_text":["/a/0","/a/1/~0~1"],"seq":7,"time":"2026-11-21T05:14:00.123456Z","v":1}"#,
     r#"{"id":"\"","ledger":"a.b","seq":0,"system":{"kind":"k","x":null},"time":"1970-01-01T00:00:00.000000Z","v":1}"#,
     r#"{"id":"s","ledger":"a","seq":9,"system":{"first_seq":0,"kind":"segment_archived","last_seq":8,"manifest_sha256":"1111111111111111111111111111111111111111111111111111111111111111","segment_sha256":"2222222222222222222222222222222222222222222222222222222222222222","vault":"w"},"time":"1970-01-01T00:00:00.000000Z","v":1}"#,
     r#"[ {"b" : 1 , "a" : {"d":true,"c":false}} , {"\ufb33":1,"\ud83d\ude00":2,"\u0022":3} ]"#,
@@ -89,6 +92,32 @@ fn the_writer_keeps_its_promises_on_damaged_text() {
 #[test]
 fn the_check_keeps_its_promises_on_damaged_text() {
     drive(12, json_check::run);
+}
+
+/// Literals around the borders of what is taken: a few digits, much the same ones again and again.
+fn literal(rng: &mut Rng) -> Vec<u8> {
+    let mut literal = if rng.one_in(4) { vec![b'-'] } else { Vec::new() };
+    let digits = |rng: &mut Rng, most: usize| -> Vec<u8> {
+        (0..rng.below(most)).map(|_| b"0123456789059"[rng.below(13)]).collect()
+    };
+    literal.extend(if rng.one_in(3) { b"9007199254740992".to_vec() } else { digits(rng, 20) });
+    if !rng.one_in(3) {
+        literal.push(b'.');
+        literal.extend(digits(rng, 24));
+    }
+    if rng.one_in(3) {
+        literal.extend([b"e-3", b"e30", b"E+3", b"e-9"][rng.below(4)]);
+        literal.extend(digits(rng, 3));
+    }
+    literal
+}
+
+#[test]
+fn numbers_keep_the_promises_of_their_fuzz_target() {
+    let mut rng = Rng(14);
+    for _ in 0..ROUNDS {
+        number::run(&literal(&mut rng));
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Strict JSON and its canonical form, tried through the public surface.
 
 mod canonical;
+mod exactness;
 mod fuzz;
 mod golden;
 mod numbers;

@@ -7,7 +7,7 @@ use indelible_core::json::{
 };
 
 /// ECMAScript Number::toString, steps 5 to 12.
-fn es6(number: f64) -> String {
+pub(crate) fn es6(number: f64) -> String {
     if number == 0.0 {
         return "0".into();
     }
@@ -64,8 +64,8 @@ fn check(literal: &str, number: f64) {
         let canonical = check_canonical(literal.as_bytes(), Limits::EVENT).is_ok();
         assert_eq!(canonical, literal == expected, "{literal}");
     } else {
-        assert_eq!(written.unwrap_err().code, JsonErrorCode::NumberRange, "{literal}");
-        assert_eq!(push.unwrap_err().code, JsonErrorCode::NumberRange, "{literal}");
+        assert_eq!(written.unwrap_err().code, JsonErrorCode::NumberInexact, "{literal}");
+        assert_eq!(push.unwrap_err().code, JsonErrorCode::NumberInexact, "{literal}");
     }
 }
 
@@ -160,7 +160,7 @@ fn integers_keep_their_digits_up_to_the_safe_limit() {
         "0.5e17",
     ] {
         let error = canonicalize(text.as_bytes(), Limits::EVENT).unwrap_err();
-        assert_eq!((error.code, error.offset), (JsonErrorCode::NumberRange, 0), "{text}");
+        assert_eq!((error.code, error.offset), (JsonErrorCode::NumberInexact, 0), "{text}");
     }
 }
 
@@ -173,7 +173,7 @@ fn every_spelling_of_zero_is_zero_and_nothing_else_is() {
     }
     for text in ["1e-400", "-0.1e-400", "2e-324", "0.00001e-330", "1e-99999999999999999999"] {
         let error = canonicalize(text.as_bytes(), Limits::EVENT).unwrap_err();
-        assert_eq!(error.code, JsonErrorCode::NumberRange, "{text}");
+        assert_eq!(error.code, JsonErrorCode::NumberInexact, "{text}");
     }
 }
 

@@ -2,8 +2,9 @@
 
 use indelible_core::json::JsonErrorCode::{self, *};
 use indelible_core::json::{
-    CanonicalObject, Limits, canonicalize, canonicalize_array, check_canonical,
+    CanonicalObject, Limits, Numbers, Value, canonicalize, canonicalize_array, check_canonical,
 };
+use indelible_core::limits::TREE_VALUES_MAX;
 
 const SMALL: Limits = Limits { bytes_max: 100, depth_max: 4 };
 
@@ -130,7 +131,7 @@ fn numbers_that_a_double_would_change_are_refused_at_their_first_byte() {
         (" 1e-400", 1),
         ("[0.0,1e17]", 5),
     ] {
-        assert_eq!(refusal(text.as_bytes()), (NumberRange, offset), "{text}");
+        assert_eq!(refusal(text.as_bytes()), (NumberInexact, offset), "{text}");
     }
 }
 
@@ -246,16 +247,18 @@ fn an_array_of_objects_names_the_byte_of_the_whole_input() {
         ("[{}]]", Trailing, 4),
         ("[] 1", Trailing, 3),
     ] {
-        let error = canonicalize_array(text.as_bytes(), SMALL, 3).map(|_| ()).unwrap_err();
+        let error =
+            canonicalize_array(text.as_bytes(), SMALL, 3, Numbers::Exact).map(|_| ()).unwrap_err();
         assert_eq!((error.code, error.offset), (code, offset), "{text}");
     }
     let long = format!("[{{\"a\":{:100}}}]", 1);
-    let error = canonicalize_array(long.as_bytes(), SMALL, 3).map(|_| ()).unwrap_err();
+    let error =
+        canonicalize_array(long.as_bytes(), SMALL, 3, Numbers::Exact).map(|_| ()).unwrap_err();
     assert_eq!((error.code, error.offset), (TooLarge, 101));
     // Each element has its own limits, the array around them counts for nothing.
     let deep = "[ {\"a\":[[[1]]]} , {\"a\":[[[1]]]} ] ";
-    assert_eq!(canonicalize_array(deep.as_bytes(), SMALL, 3).unwrap().len(), 2);
-    assert!(canonicalize_array(b" [ ] ", SMALL, 0).unwrap().is_empty());
+    assert_eq!(canonicalize_array(deep.as_bytes(), SMALL, 3, Numbers::Exact).unwrap().len(), 2);
+    assert!(canonicalize_array(b" [ ] ", SMALL, 0, Numbers::Exact).unwrap().is_empty());
 }
 
 #[test]
@@ -297,7 +300,7 @@ fn codes_have_their_published_text() {
         (Syntax, "json_syntax"),
         (Utf8, "json_utf8"),
         (DuplicateName, "json_duplicate_name"),
-        (NumberRange, "json_number_range"),
+        (NumberInexact, "json_number_inexact"),
         (LoneSurrogate, "json_lone_surrogate"),
         (Trailing, "json_trailing"),
         (Depth, "json_depth"),
@@ -306,4 +309,30 @@ fn codes_have_their_published_text() {
     ] {
         assert_eq!((code.as_str(), code.to_string().as_str()), (text, text));
     }
+}
+
+#[test]
+fn a_tree_has_a_limit_of_values_that_the_error_names() {
+    for (open, value, close) in [("[", "0", "]"), ("[", "{}", "]"), ("[", "\"\"", "]")] {
+        let text = |values: usize| {
+            format!("{open}{}{value}{close}", format!("{value},").repeat(values - 2))
+        };
+        // The array itself is one.
+        let most = Value::parse(text(TREE_VALUES_MAX).as_bytes(), Limits::EVENT).unwrap();
+        assert_eq!(most.as_array().unwrap().len(), TREE_VALUES_MAX - 1);
+        let more = text(TREE_VALUES_MAX + 1);
+        let errors = [
+            Value::parse(more.as_bytes(), Limits::EVENT).unwrap_err(),
+            Value::parse_canonical(more.as_bytes(), Limits::EVENT).unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(error.code, TooLarge);
+            assert!(error.reason.contains(&TREE_VALUES_MAX.to_string()), "{error}");
+        }
+        // Where no tree is built, there is no such limit.
+        assert!(check_canonical(more.as_bytes(), Limits::EVENT).is_ok());
+    }
+    let members: Vec<_> = (0..TREE_VALUES_MAX).map(|n| format!("\"{n:05}\":0")).collect();
+    let object = format!("{{{}}}", members.join(","));
+    assert_eq!(Value::parse(object.as_bytes(), Limits::EVENT).unwrap_err().code, TooLarge);
 }

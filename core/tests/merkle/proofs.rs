@@ -1,7 +1,10 @@
 //! Proofs against the recursive definition, and what the checks refuse.
 
 use indelible_core::hash::{LeafHash, NodeHash};
-use indelible_core::merkle::{BuildError, ProofError, consistency, empty_root, inclusion};
+use indelible_core::limits::PROOF_HASHES_MAX;
+use indelible_core::merkle::{
+    BuildError, NodeSource, ProofError, SIZE_MAX, consistency, empty_root, inclusion,
+};
 use proptest::prelude::*;
 
 use crate::model::{Leaves, entries, mth, path, proof};
@@ -199,6 +202,68 @@ fn the_empty_tree_precedes_every_tree_but_has_only_its_one_root() {
         Err(ProofError::Length { given: 1 })
     );
     assert_eq!(consistency::verify(5, 5, &root, &empty_root(), &[]), Err(ProofError::Root));
+}
+
+/// Has every node there can be, so that proofs of the largest trees can be built.
+struct Everything;
+
+impl NodeSource for Everything {
+    type Error = ();
+
+    fn node(&self, level: u8, index: u64) -> Result<NodeHash, ()> {
+        let mut hash = [level; 32];
+        hash[..8].copy_from_slice(&index.to_be_bytes());
+        Ok(NodeHash(hash))
+    }
+}
+
+/// Sizes around all powers of two up to the largest that a checkpoint may have.
+fn sizes() -> Vec<u64> {
+    let around =
+        (0..63).flat_map(|power| [-3i64, -2, -1, 0, 1, 2, 3].map(|by| (1i64 << power) + by));
+    let mut sizes: Vec<_> = around.filter_map(|size| u64::try_from(size).ok()).collect();
+    sizes.extend([SIZE_MAX, SIZE_MAX - 1, SIZE_MAX / 3, SIZE_MAX / 3 * 2, SIZE_MAX / 5 * 4 + 1]);
+    sizes.retain(|size| (1..=SIZE_MAX).contains(size));
+    sizes
+}
+
+#[test]
+fn no_proof_of_any_tree_has_more_hashes_than_a_proof_may_have() {
+    let root = NodeHash([0xff; 32]);
+    let (mut longest, mut too_long) = (0, 0);
+    for &new in &sizes() {
+        for old in sizes().into_iter().filter(|old| *old < new) {
+            match consistency::build(old, new, &Everything) {
+                Ok(proof) => {
+                    longest = longest.max(proof.len());
+                    let verdict = consistency::verify(old, new, &root, &root, &proof);
+                    // All of it but the hashes is as the sizes demand.
+                    let roots = matches!(verdict, Err(ProofError::OldRoot | ProofError::Root));
+                    assert!(roots, "{old} -> {new}: {verdict:?}");
+                }
+                Err(error) => {
+                    too_long += 1;
+                    assert_eq!(error, BuildError::TooLong { of: old, size: new });
+                    assert!(new > 1 << 62, "{old} -> {new}");
+                }
+            }
+            let proof = inclusion::build(old, new, &Everything).unwrap();
+            assert!(proof.len() <= PROOF_HASHES_MAX);
+            let verdict = inclusion::verify(old, new, &LeafHash([1; 32]), &proof, &root);
+            assert_eq!(verdict, Err(ProofError::Root));
+        }
+    }
+    assert_eq!(longest, PROOF_HASHES_MAX);
+    assert!(too_long > 0, "no pair of sizes reaches the limit");
+    assert_eq!(
+        consistency::build(3, SIZE_MAX, &Everything),
+        Err(BuildError::TooLong { of: 3, size: SIZE_MAX })
+    );
+    let given = PROOF_HASHES_MAX + 1;
+    assert_eq!(
+        consistency::verify(3, SIZE_MAX, &root, &root, &vec![root; given]),
+        Err(ProofError::Length { given })
+    );
 }
 
 proptest! {

@@ -102,7 +102,7 @@ pub(crate) enum Body {
 impl PartialEq for Body {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Event(a), Self::Event(b)) => a.event() == b.event(),
+            (Self::Event(a), Self::Event(b)) => a == b,
             (Self::System(a), Self::System(b)) => a == b,
             _ => false,
         }

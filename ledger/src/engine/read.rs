@@ -64,7 +64,9 @@ impl At {
 
 fn proof_error(error: BuildError<ReadError>) -> ReadError {
     match error {
-        BuildError::OutOfRange { of, size } => ReadError::OutOfRange { asked: of, size },
+        BuildError::OutOfRange { of, size } | BuildError::TooLong { of, size } => {
+            ReadError::OutOfRange { asked: of, size }
+        }
         BuildError::Source(error) => error,
     }
 }

@@ -278,12 +278,9 @@ pub(crate) fn first_at_or_after(
 /// Whether a stored record is about the same thing as one that is being submitted.
 pub(crate) fn same_body(record: &[u8], body: &Body) -> bool {
     let Ok(view) = RecordView::parse(record) else { return false };
-    match (view.body, body) {
-        (indelible_core::record::Body::Event(stored), Body::Event(event)) => {
-            stored == event.event()
-        }
-        (indelible_core::record::Body::System(stored), Body::System(system)) => stored == system,
-        _ => false,
+    match body {
+        Body::Event(event) => event.is_of(&view),
+        Body::System(system) => view.body == indelible_core::record::Body::System(system),
     }
 }
 

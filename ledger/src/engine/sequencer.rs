@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use indelible_core::json::Numbers;
 use indelible_core::limits::UNSIGNED_RUN_MAX;
 use indelible_core::name::{LedgerName, Origin, Seq};
 use indelible_core::system::{Creation, SignPer};
@@ -214,8 +215,13 @@ impl Sequencer {
         let origin = Origin::of(&shared.config.server_name, &name);
         let keys = vec![shared.key_id.clone()];
         let max_unsigned = shared.config.limits.max_unsigned.min(UNSIGNED_RUN_MAX);
-        let creation =
-            Creation { origin: origin.clone(), sign_per, keys: keys.clone(), max_unsigned };
+        let creation = Creation {
+            origin: origin.clone(),
+            sign_per,
+            keys: keys.clone(),
+            max_unsigned,
+            numbers: Numbers::Exact,
+        };
         let number = forming.ledgers + 1;
         let created = forming.now;
         let settings =

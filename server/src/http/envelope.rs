@@ -1,6 +1,8 @@
 //! What clients send for one event: `{"event": {...}, "id"?: "..."}`.
 
-use indelible_core::json::{CanonicalObject, JsonError, Limits, canonicalize_array, parse_string};
+use indelible_core::json::{
+    CanonicalObject, JsonError, Limits, Numbers, canonicalize_array, parse_string,
+};
 use indelible_core::limits::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX};
 use indelible_core::name::EventId;
 use indelible_core::record::PreparedEvent;
@@ -32,8 +34,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Submission, Problem> {
 /// # Errors
 /// A [`Problem`] with the `offset` in the whole body, or the `index` of the envelope that is wrong.
 pub(super) fn parse_array(bytes: &[u8], events_max: usize) -> Result<Vec<Submission>, Problem> {
-    let objects =
-        canonicalize_array(bytes, LIMITS, events_max.saturating_add(1)).map_err(refused)?;
+    let objects = canonicalize_array(bytes, LIMITS, events_max.saturating_add(1), Numbers::Exact)
+        .map_err(refused)?;
     if objects.len() > events_max {
         return Err(Problem::new(
             Code::BatchTooLarge,
@@ -120,7 +122,7 @@ mod tests {
             (b"{\"event\":{}", "json_syntax"),
             (b"[]", "json_syntax"),
             (b"{\"event\":{\"a\":1,\"a\":1}}", "json_duplicate_name"),
-            (b"{\"event\":{\"a\":9007199254740992}}", "json_number_range"),
+            (b"{\"event\":{\"a\":9007199254740992}}", "json_number_inexact"),
             (b"{\"event\":{\"a\":\"\\ud800\"}}", "json_lone_surrogate"),
             (b"{\"event\":{\"a\":\"\xff\"}}", "json_utf8"),
             (b"{\"event\":{}} x", "json_trailing"),

@@ -59,7 +59,7 @@ codes! {
     JsonSyntax = "json_syntax", 400, "The body is not JSON, or not the kind of value that is expected.";
     JsonUtf8 = "json_utf8", 400, "The body is not UTF-8.";
     JsonDuplicateName = "json_duplicate_name", 400, "A name occurs twice in one object.";
-    JsonNumberRange = "json_number_range", 400, "A number cannot be carried without loss.";
+    JsonNumberInexact = "json_number_inexact", 400, "A number cannot be carried without loss.";
     JsonLoneSurrogate = "json_lone_surrogate", 400, "Half of a surrogate pair stands alone.";
     JsonTrailing = "json_trailing", 400, "Something follows the value.";
     JsonDepth = "json_depth", 400, "Objects and arrays are nested too deeply.";
@@ -112,7 +112,7 @@ impl Code {
         match code {
             JsonErrorCode::Utf8 => Self::JsonUtf8,
             JsonErrorCode::DuplicateName => Self::JsonDuplicateName,
-            JsonErrorCode::NumberRange => Self::JsonNumberRange,
+            JsonErrorCode::NumberInexact => Self::JsonNumberInexact,
             JsonErrorCode::LoneSurrogate => Self::JsonLoneSurrogate,
             JsonErrorCode::Trailing => Self::JsonTrailing,
             JsonErrorCode::Depth => Self::JsonDepth,
@@ -433,7 +433,7 @@ mod tests {
     #[test]
     fn every_json_refusal_keeps_its_code() {
         use JsonErrorCode as J;
-        for code in [J::Syntax, J::Utf8, J::DuplicateName, J::NumberRange, J::LoneSurrogate] {
+        for code in [J::Syntax, J::Utf8, J::DuplicateName, J::NumberInexact, J::LoneSurrogate] {
             assert_eq!(Code::of_json(code).as_str(), code.as_str());
         }
         for code in [J::Trailing, J::Depth, J::NotCanonical] {

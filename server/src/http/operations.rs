@@ -148,7 +148,7 @@ pub const OPERATIONS: &[Operation] = &[
             "json_syntax",
             "json_utf8",
             "json_duplicate_name",
-            "json_number_range",
+            "json_number_inexact",
             "json_lone_surrogate",
             "json_trailing",
             "json_depth",

@@ -1,18 +1,19 @@
 //! The records of a single file: an export, a segment, a receipt.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use indelible_core::json::{CanonicalObject, Limits, parse_string};
-use indelible_core::limits::LINE_BYTES_MAX;
+use indelible_core::limits::RECEIPT_FILE_BYTES_MAX;
 use indelible_core::name::Origin;
+use indelible_core::note::without_byte_order_mark;
 use indelible_core::record::RecordView;
 
 use super::lines::{self, Whence};
-use super::vault::unpack;
 use super::{Entry, Seen, Walk};
+use crate::frames::{is_packed, unpack};
 
 /// Bytes of a file's beginning by which its kind is told, and in which an export's header fits: two
 /// names of at most 128 and 255 bytes.
@@ -23,13 +24,12 @@ pub(super) fn walk(path: &Path, walk: &mut Walk<'_>) -> io::Result<ControlFlow<(
     let name = path.display().to_string();
     let mut head = Vec::new();
     Read::by_ref(&mut file).take(PEEK_BYTES).read_to_end(&mut head)?;
-    if is_packed(&head) {
-        let whole = BufReader::new(io::Cursor::new(head).chain(file));
-        return of_lines(unpack(whole)?, &name, walk);
+    if is_packed(head.get(..4).unwrap_or_default()) {
+        return of_lines(unpack(io::Cursor::new(head).chain(file))?, &name, walk);
     }
-    let room = (LINE_BYTES_MAX as u64 + 1).saturating_sub(head.len() as u64);
+    let room = (RECEIPT_FILE_BYTES_MAX as u64 + 1).saturating_sub(head.len() as u64);
     Read::by_ref(&mut file).take(room).read_to_end(&mut head)?;
-    if head.len() <= LINE_BYTES_MAX
+    if head.len() <= RECEIPT_FILE_BYTES_MAX
         && let Some(flow) = receipt(&head, walk)
     {
         return Ok(flow);
@@ -39,11 +39,6 @@ pub(super) fn walk(path: &Path, walk: &mut Walk<'_>) -> io::Result<ControlFlow<(
         return Err(io::Error::new(io::ErrorKind::InvalidData, what));
     }
     of_lines(io::Cursor::new(head).chain(file), &name, walk)
-}
-
-/// Whether bytes begin a Zstandard frame or a skippable one, RFC 8878 sections 3.1.1 and 3.1.2.
-fn is_packed(head: &[u8]) -> bool {
-    matches!(head, [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
 /// Whether one of the first two lines begins as lines of an export do. One of the two may be damaged.
@@ -81,8 +76,8 @@ fn ledger_of(head: &[u8]) -> Option<String> {
 
 /// `None` where the bytes are no receipt.
 fn receipt(bytes: &[u8], walk: &mut Walk<'_>) -> Option<ControlFlow<()>> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let receipt = CanonicalObject::parse(bytes, Limits::DOCUMENT).ok()?;
+    let limits = Limits { bytes_max: RECEIPT_FILE_BYTES_MAX, ..Limits::DOCUMENT };
+    let receipt = CanonicalObject::parse(without_byte_order_mark(bytes), limits).ok()?;
     let text = |name: &str| receipt.get(name).and_then(parse_string);
     let (bytes, _) = (receipt.get("record")?, receipt.get("checkpoint")?);
     let record = match RecordView::parse(bytes) {

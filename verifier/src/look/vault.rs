@@ -1,6 +1,6 @@
 //! The records of a directory vault, ledger by ledger.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use indelible_core::segment::{FileName, Run, SEGMENT_PACKED_BYTES_MAX, manifest_
 
 use super::lines::{self, Whence};
 use super::{Walk, Wanted};
-use crate::vault::WINDOW_LOG_MAX;
+use crate::frames::unpack;
 use crate::vault::folder::{Folder, Kind};
 
 /// Ledgers and segments that are looked into, so that a folder without end does not fill the memory:
@@ -108,21 +108,11 @@ fn object(
     let file = format!("{ledger}/{name}");
     let opened = folder.file(name).map_err(|error| error.to_string());
     let decoder = opened.and_then(|(packed, _)| {
-        let packed = BufReader::new(packed.take(SEGMENT_PACKED_BYTES_MAX));
-        unpack(packed).map_err(|error| error.to_string())
+        unpack(packed.take(SEGMENT_PACKED_BYTES_MAX)).map_err(|error| error.to_string())
     });
     let whence = Whence { file: &file, ledger, begin: run.first().get(), export: false };
     match decoder {
         Ok(decoder) => lines::walk(decoder, SEGMENT_PLAIN_BYTES_MAX, &whence, walk),
         Err(why) => walk.unread(file.as_str(), why),
     }
-}
-
-/// The plain bytes of Zstandard frames, with windows as `docs/FORMAT.md` section 7.2 allows them.
-pub(super) fn unpack<R: io::BufRead>(
-    packed: R,
-) -> io::Result<zstd::stream::read::Decoder<'static, R>> {
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
-    decoder.window_log_max(WINDOW_LOG_MAX)?;
-    Ok(decoder)
 }

@@ -126,7 +126,7 @@ impl<'a> Facts<'a> {
     /// Those of a receipt.
     #[must_use]
     pub fn of_receipt(report: &'a ReceiptReport, given: &'a Given, affected: &'a [Affected]) -> Self {
-        let findings = report.findings();
+        let findings = report.finding.as_slice();
         Self {
             given,
             verdict: report.verdict(),

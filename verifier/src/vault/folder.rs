@@ -41,6 +41,7 @@ impl From<rustix::io::Errno> for OpenError {
 pub(crate) enum Kind {
     File,
     Folder,
+    Link,
     Other(&'static str),
 }
 
@@ -48,7 +49,7 @@ fn kind_of(kind: FileType) -> Kind {
     match kind {
         FileType::RegularFile => Kind::File,
         FileType::Directory => Kind::Folder,
-        FileType::Symlink => Kind::Other("symbolic link"),
+        FileType::Symlink => Kind::Link,
         FileType::Fifo => Kind::Other("named pipe"),
         FileType::Socket => Kind::Other("socket"),
         FileType::CharacterDevice | FileType::BlockDevice => Kind::Other("device"),
@@ -64,7 +65,7 @@ impl Folder {
     }
 
     /// Opens a folder in this one; a link is refused.
-    pub(crate) fn folder(&self, name: &str) -> Result<Self, OpenError> {
+    pub(crate) fn folder(&self, name: &OsStr) -> Result<Self, OpenError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(Self(openat(&self.0, name, flags, Mode::empty())?))
     }
@@ -123,6 +124,7 @@ fn regular(kind: FileType) -> Result<(), OpenError> {
     match kind_of(kind) {
         Kind::File => Ok(()),
         Kind::Folder => Err(OpenError::Kind("folder")),
+        Kind::Link => Err(OpenError::Kind("symbolic link")),
         Kind::Other(what) => Err(OpenError::Kind(what)),
     }
 }

@@ -1,192 +1,283 @@
-//! A directory vault (`docs/FORMAT.md` section 7.4): ledgers, their manifests, their segments.
+//! A directory vault (`docs/FORMAT.md` sections 7.4 and 8.3): ledgers, their manifests, their segments.
 
+mod chain;
 pub(crate) mod folder;
 mod listing;
+mod manifest;
 mod segment;
 
+use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
-use indelible_core::code::Code;
-use indelible_core::hash::Sha256Hash;
+use indelible_core::code::{Class, Code, UncheckedCode};
 
-use crate::findings::Finding;
-use crate::ledger::{Kind, Ledger};
-use crate::verifier::{Item, Job, Verifier};
+use crate::findings::{Finding, Unchecked};
+use crate::ledger::{Ledger, Source};
+use crate::limits::{DAMAGED_LINES_OF_VAULT_MAX, SEGMENT_WORKING_BYTES};
+use crate::pipeline::Pipeline;
+use crate::state::ReplayState;
+use crate::verifier::Verifier;
 
+use chain::Chain;
 use folder::Folder;
-use listing::{Files, LEDGERS_MAX, Ledgers, MANIFESTS_MAX};
-pub(crate) use segment::{SegmentJob, SegmentOutcome, WINDOW_LOG_MAX, check};
+use listing::{Files, LEDGERS_MAX, Ledgers, MANIFESTS_MAX, ManifestName, Names, OddName};
+use segment::{SegmentJob, SegmentOutcome};
 
-/// What one manifest must know of the one before.
-#[derive(Debug, Default)]
-pub(crate) struct Neighbour {
-    /// SHA-256 of the text of the manifest before; `None` where it was missing or spoilt.
-    text_sha256: Option<Sha256Hash>,
-}
+/// Steps of one vault that may wait to be judged: more than there are pieces of work under way, so that
+/// a million manifests that are none wait nowhere.
+const STEPS_MAX: usize = 4096;
 
 /// Verifies a vault and adds what it finds to the verifier's report.
 pub(crate) fn verify(verifier: &mut Verifier, path: &Path) {
     let listed = Folder::open(path).and_then(|vault| {
-        let ledgers = Ledgers::read(&vault, verifier.wanted())?;
+        let ledgers = Ledgers::read(&vault, |name| verifier.wants(name))?;
         Ok((vault, ledgers))
     });
-    let (vault, ledgers) = match listed {
-        Ok(listed) => listed,
-        Err(error) => {
-            return verifier.could_not_check("", &path.to_string_lossy(), &error.to_string());
+    match listed {
+        Ok((vault, ledgers)) => {
+            let (names, closed) = describe(verifier, path, ledgers);
+            let mut replay = Replay::new(verifier);
+            names.iter().for_each(|name| replay.ledger(&vault, name));
+            while replay.join_next() {}
+            miss_heads(verifier, closed);
         }
-    };
-    for (what, why) in &ledgers.unread {
-        verifier.could_not_check("", what, why);
+        Err(error) => {
+            let what = path.to_string_lossy().into_owned();
+            verifier.leave(Unchecked::new(UncheckedCode::Unreadable, what, error.to_string()));
+            for head in verifier.take_heads() {
+                verifier.miss(&head, "the vault could not be read");
+            }
+        }
     }
-    for strange in &ledgers.strange {
-        verifier.note(strange);
+}
+
+/// Says what lies in a vault beside ledgers, and gives the names of these; and whether there may be
+/// ledgers that were not looked at.
+fn describe(verifier: &mut Verifier, path: &Path, ledgers: Ledgers) -> (Vec<String>, bool) {
+    let vault = path.to_string_lossy().into_owned();
+    let not_followed = "links are not followed";
+    let closed = ledgers.too_many || ledgers.links.count > 0;
+    let misnamed = "it holds evidence, but its name is not one that a ledger can have";
+    let unread = "it is not known whether it holds evidence";
+    for (names, code, why) in [
+        (ledgers.links, UncheckedCode::Link, not_followed),
+        (ledgers.misnamed, UncheckedCode::AlmostNamed, misnamed),
+        (ledgers.unreadable, UncheckedCode::Unreadable, unread),
+    ] {
+        let (kept, count) = names.sorted();
+        let more = count - kept.len() as u64;
+        kept.into_iter().for_each(|name| verifier.leave(Unchecked::new(code, name, why)));
+        if more > 0 {
+            verifier.leave(Unchecked::new(code, format!("{more} more in the vault"), why));
+        }
+    }
+    for name in ledgers.strange.sorted().0 {
+        verifier.note(format!("{name} in the vault is not a ledger's folder"));
     }
     if ledgers.too_many {
         let why = format!("it holds more than {LEDGERS_MAX} ledgers; name some with --ledger");
-        verifier.could_not_check("", &path.to_string_lossy(), &why);
+        verifier.leave(Unchecked::new(UncheckedCode::Limit, vault.clone(), why));
     }
-    let missing: Vec<_> = verifier
+    let missing: Vec<String> = verifier
         .wanted()
         .iter()
-        .filter(|wanted| !ledgers.names.iter().any(|name| *name == ***wanted))
-        .map(ToString::to_string)
+        .filter(|wanted| ledgers.names.binary_search(wanted).is_err())
+        .cloned()
         .collect();
-    for name in missing {
-        verifier.could_not_check(&name, &name, "the vault has no folder of this name");
+    for name in &missing {
+        let why = "the vault has no folder of this name";
+        verifier.leave(Unchecked::new(UncheckedCode::NotFound, &**name, why).ledger(&**name));
     }
-    for name in &ledgers.names {
-        ledger(verifier, &vault, name);
+    if ledgers.names.is_empty() && missing.is_empty() {
+        let why = "it holds no ledger, so nothing was verified";
+        verifier.leave(Unchecked::new(UncheckedCode::NothingThere, vault, why));
     }
-    verifier.drain();
-    verifier.miss_heads(Kind::Vault);
+    (ledgers.names, closed)
 }
 
-fn ledger(verifier: &mut Verifier, vault: &Folder, name: &str) {
-    let mut ledger = verifier.ledger(name, Kind::Vault, None);
-    let listed = vault.folder(name).map_err(|error| error.to_string()).and_then(|folder| {
-        Files::read(&folder).map(|files| (folder, files)).map_err(|error| error.to_string())
-    });
-    let (folder, files) = match listed {
-        Ok(listed) => listed,
-        Err(error) => {
-            ledger.could_not_check(name, error);
-            verifier.pass(Item::Begin(Box::new(ledger)));
-            return verifier.pass(Item::End);
+/// Heads of ledgers that are not there: an absent ledger ends at 0.
+fn miss_heads(verifier: &mut Verifier, closed: bool) {
+    for head in verifier.take_heads() {
+        let name = head.origin.ledger();
+        if head.size == 0 {
+            continue;
         }
-    };
-    describe(&mut ledger, &files);
-    let marks = ledger.marks();
-    let records = files.manifests.last().map_or(0, |run| run.last().get() + 1);
-    verifier.expect(name, records);
-    verifier.pass(Item::Begin(Box::new(ledger)));
-    let (folder, ledger) = (Arc::new(folder), Arc::<str>::from(name));
-    let last = files.manifests.last().copied();
-    for run in files.manifests {
-        verifier.give(Job::Segment(SegmentJob {
-            folder: Arc::clone(&folder),
-            ledger: Arc::clone(&ledger),
-            run,
-            is_last: Some(run) == last,
-            marks: Arc::clone(&marks),
-        }));
+        if closed {
+            verifier.miss(&head, "not everything in the vault was looked at");
+        } else if verifier.wants(name) {
+            let what = format!(
+                "nothing is here of {}, whose head of {} records is in {}",
+                head.origin, head.size, head.source
+            );
+            let finding = Finding::new(Code::HeadBehind, Class::Behind, what);
+            verifier.find(finding.between(0, head.size - 1).ledger(name));
+        } else {
+            let why = format!("it is the head of {}, which was not asked for", head.origin);
+            verifier.miss(&head, why);
+        }
     }
-    verifier.pass(Item::End);
+}
+
+/// What comes next in a ledger.
+enum Step {
+    /// The next result of the workers.
+    Segment,
+    Odd(OddName),
+}
+
+/// A ledger whose manifests are under way.
+struct Underway {
+    chain: Chain,
+    steps: VecDeque<Step>,
+    /// Whether all its steps have been added.
+    complete: bool,
+    begun: bool,
+}
+
+/// The ledgers of a vault, judged one after the other while the workers are ahead.
+struct Replay<'v> {
+    verifier: &'v mut Verifier,
+    segments: Pipeline<SegmentJob, SegmentOutcome>,
+    underway: VecDeque<Underway>,
+    steps: usize,
+}
+
+impl<'v> Replay<'v> {
+    fn new(verifier: &'v mut Verifier) -> Self {
+        let segments = Pipeline::new(verifier.jobs, |job| segment::check(&job));
+        Self { verifier, segments, underway: VecDeque::new(), steps: 0 }
+    }
+
+    fn ledger(&mut self, vault: &Folder, name: &str) {
+        let mut ledger = self.verifier.ledger(name, Source::Vault, ReplayState::new(None));
+        let listed = vault.folder(OsStr::new(name)).map_err(|error| error.to_string());
+        let listed = listed.and_then(|folder| {
+            Files::read(&folder).map(|files| (folder, files)).map_err(|error| error.to_string())
+        });
+        let (folder, mut files) = match listed {
+            Ok(listed) => listed,
+            Err(why) => {
+                ledger.end.unseen = true;
+                ledger.end.unknown = true;
+                ledger.could_not_check(UncheckedCode::Unreadable, name, why);
+                let chain = Chain::new(ledger, None, Arc::default());
+                return self.begin(Underway {
+                    chain,
+                    steps: VecDeque::new(),
+                    complete: true,
+                    begun: false,
+                });
+            }
+        };
+        say_what_else(&mut ledger, &mut files);
+        let marks = ledger.marks();
+        let (folder, files) = (Arc::new(folder), Arc::new(files));
+        let chain = Chain::new(ledger, Some(Arc::clone(&folder)), Arc::clone(&files));
+        self.begin(Underway { chain, steps: VecDeque::new(), complete: false, begun: false });
+        let records = files.runs.last().map_or(0, |run| run.last().get() + 1);
+        self.verifier.expect(name, records);
+        for name in files.names() {
+            self.make_room();
+            let step = match name {
+                ManifestName::Odd(odd) => Step::Odd(odd),
+                ManifestName::Run(run) => {
+                    let job = SegmentJob {
+                        folder: Arc::clone(&folder),
+                        run,
+                        marks: Arc::clone(&marks),
+                        trust: Arc::clone(&self.verifier.trust),
+                    };
+                    self.segments.give(job, SEGMENT_WORKING_BYTES);
+                    Step::Segment
+                }
+            };
+            self.steps += 1;
+            if let Some(last) = self.underway.back_mut() {
+                last.steps.push_back(step);
+            }
+        }
+        if let Some(last) = self.underway.back_mut() {
+            last.complete = true;
+        }
+    }
+
+    fn begin(&mut self, underway: Underway) {
+        self.make_room();
+        self.steps += 1;
+        self.underway.push_back(underway);
+    }
+
+    fn make_room(&mut self) {
+        while (self.segments.is_full() || self.steps >= STEPS_MAX) && self.join_next() {}
+    }
+
+    /// Judges the next step; `false` when there is none.
+    fn join_next(&mut self) -> bool {
+        let Some(front) = self.underway.front_mut() else { return false };
+        if !front.begun {
+            front.begun = true;
+            if self.verifier.damaged >= DAMAGED_LINES_OF_VAULT_MAX {
+                front.chain.look_away();
+            }
+        }
+        match front.steps.pop_front() {
+            Some(Step::Odd(name)) => front.chain.odd(name),
+            Some(Step::Segment) => {
+                let Some(outcome) = self.segments.take() else { return false };
+                self.verifier.passed(outcome.run.count(), outcome.bytes());
+                front.chain.join(outcome);
+            }
+            None if front.complete => {
+                if let Some(mut done) = self.underway.pop_front() {
+                    let summary = done.chain.ledger.finish();
+                    self.verifier.take_ledger(done.chain.ledger, summary);
+                }
+            }
+            None => return false,
+        }
+        self.steps -= 1;
+        true
+    }
 }
 
 /// Says what lies in a ledger's folder beside manifests.
-fn describe(ledger: &mut Ledger, files: &Files) {
-    for name in &files.unread {
-        let why = "its name is almost that of a manifest or segment, so it was not read";
-        ledger.could_not_check(name, why);
+fn say_what_else(ledger: &mut Ledger, files: &mut Files) {
+    let (almost, count) = core::mem::take(&mut files.almost).sorted();
+    let more = count - almost.len() as u64;
+    let why = "its name is almost that of a manifest or segment, so it was not read";
+    for name in almost {
+        ledger.could_not_check(UncheckedCode::AlmostNamed, name, why);
     }
-    if !files.strange.is_empty() {
-        let some: Vec<&str> = files.strange.iter().take(3).map(String::as_str).collect();
-        let more = if files.strange.len() > some.len() { " and others" } else { "" };
-        ledger
-            .note(format!("{}{more} in its folder is no manifest and no segment", some.join(", ")));
+    if more > 0 {
+        ledger.could_not_check(UncheckedCode::AlmostNamed, format!("{more} more files"), why);
     }
+    say_strange(ledger, core::mem::take(&mut files.strange));
     if files.unfinished > 0 {
         ledger.note(format!("{} unfinished writes (.tmp-) mean nothing", files.unfinished));
     }
-    let manifests = files.manifests.len() as u64;
+    let manifests = files.count();
     if files.objects > manifests {
         ledger.note(format!(
             "{} segment files have no manifest: interrupted uploads, or their manifests are gone",
             files.objects - manifests
         ));
     }
-    if files.manifests.is_empty() {
-        ledger.could_not_check(ledger.name().to_owned(), "its folder holds no manifest");
-    }
     if files.too_many {
         let why = format!("there are more than {MANIFESTS_MAX} manifests; the rest was not read");
-        ledger.could_not_check(ledger.name().to_owned(), why);
+        let name = ledger.name().to_owned();
+        ledger.could_not_check(UncheckedCode::Limit, name, why);
+        ledger.end.unknown = true;
     }
 }
 
-/// Joins a segment to what came before it.
-pub(crate) fn join(ledger: &mut Ledger, before: &mut Neighbour, mut outcome: SegmentOutcome) {
-    let (first, last) = (outcome.run.first().get(), outcome.run.last().get());
-    let at =
-        |code, what: String| Finding::new(code, what).between(first, last).file(&*outcome.file);
-    ledger.count_segment();
-    for (what, why) in &outcome.unchecked {
-        ledger.could_not_check(what.as_str(), why.as_str());
-    }
-    let expected = ledger.next_seq();
-    if first > expected {
-        let what = "no manifest speaks of these records: a segment is missing";
-        let gap = Finding::new(Code::SegmentMissing, what).between(expected, first - 1);
-        ledger.find(gap);
-        ledger.skip_to(first);
-        before.text_sha256 = None;
-    } else if first < expected {
-        let what = format!("another manifest already speaks of records from {first} on");
-        ledger.find(at(Code::ManifestInvalid, what));
-        return ledger.take_findings(outcome.findings);
-    }
-    let Some(manifest) = &outcome.manifest else {
-        ledger.take_findings(outcome.findings);
-        before.text_sha256 = None;
-        return ledger.skip_to(last + 1);
-    };
-    match ledger.origin() {
-        Some(origin) if *origin != manifest.origin => {
-            let what = format!("its origin is {}, expected is {origin}", manifest.origin);
-            let finding = at(Code::ManifestInvalid, what).repeating();
-            ledger.find(finding);
-            outcome.trusted = false;
-        }
-        Some(_) => {}
-        None if outcome.trusted => ledger.set_origin(manifest.origin.clone()),
-        None => {}
-    }
-    if let (Some(text), true) = (before.text_sha256, outcome.trusted)
-        && manifest.previous != Some(text)
-    {
-        let what = "its member previous is not the hash of the manifest before it".to_owned();
-        ledger.find(at(Code::ManifestInvalid, what));
-    }
-    if let (Some(stored), Some(first_prev)) = (ledger.last_digest(), manifest.first_prev)
-        && stored != first_prev
-    {
-        let what = "the segment follows another record than the last one before it".to_owned();
-        ledger.find(at(Code::ChainBroken, what).between(first, first));
-    }
-    before.text_sha256 = outcome.trusted.then(|| manifest.text_sha256());
-    let vouched = outcome.vouched();
-    ledger.take_findings(outcome.findings);
-    match (outcome.stretch, &vouched) {
-        (Some(stretch), _) => ledger.stretch(stretch, vouched.as_ref()),
-        (None, Some(vouched)) => ledger.skip_over(vouched),
-        (None, None) => {}
-    }
-    if ledger.next_seq() != last + 1 {
-        ledger.skip_to(last + 1);
-    }
-    if let Some(checkpoint) = &outcome.checkpoint {
-        ledger.compare_root(checkpoint.size, &checkpoint.root, Some(&outcome.file));
+fn say_strange(ledger: &mut Ledger, strange: Names) {
+    let (strange, count) = strange.sorted();
+    if count > 0 {
+        let some: Vec<&str> = strange.iter().take(3).map(String::as_str).collect();
+        let more = if count > some.len() as u64 { " and others" } else { "" };
+        ledger
+            .note(format!("{}{more} in its folder is no manifest and no segment", some.join(", ")));
     }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::{Signer as _, SigningKey};
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::hash::{Digest, NodeHash, Sha256Hash};
+use indelible_core::json::Numbers;
 use indelible_core::key::{KeyId, PublicKey, RecordSignature, Signature, VKey};
 use indelible_core::manifest::{Content, Manifest};
 use indelible_core::merkle::{CompactRange, NodeSource, inclusion, leaf_hash, perfect_subtrees};
@@ -112,6 +113,7 @@ impl Plan {
             sign_per: self.sign_per,
             keys: vec![self.signer.key_id()],
             max_unsigned: self.max_unsigned,
+            numbers: Numbers::Exact,
         }
     }
 

@@ -15,7 +15,8 @@ use std::borrow::Cow;
 
 use super::Limits;
 use super::error::{JsonError, JsonErrorCode, Parsed, refusal};
-use super::number::{self, Literal};
+use super::number::{self, Inexact, Literal, Numbers};
+use super::pointer;
 use super::string::{self, run_end};
 
 pub(super) use members::Member;
@@ -39,6 +40,11 @@ pub(super) struct Reader<'i, 'o, const CHECK: bool> {
     scratch: Vec<u8>,
     depth_max: u32,
     deepest: u32,
+    /// Where the value begins; pointers count from there.
+    root: usize,
+    numbers: Numbers,
+    /// Where in the input numbers stand that became text.
+    as_text: Vec<usize>,
 }
 
 /// Checks size and encoding of a whole input.
@@ -67,7 +73,15 @@ impl<'i, 'o, const CHECK: bool> Reader<'i, 'o, CHECK> {
             scratch: Vec::new(),
             depth_max: limits.depth_max.min(DEPTH_CEILING),
             deepest: 0,
+            root: pos,
+            numbers: Numbers::Exact,
+            as_text: Vec::new(),
         }
+    }
+
+    /// Says what becomes of numbers that no double carries. The check takes none of them.
+    pub(super) fn with_numbers(self, numbers: Numbers) -> Self {
+        Self { numbers, ..self }
     }
 
     /// The position of the next byte.
@@ -80,9 +94,10 @@ impl<'i, 'o, const CHECK: bool> Reader<'i, 'o, CHECK> {
         self.deepest
     }
 
-    /// The members of the top-level object, in canonical order.
-    pub(super) fn into_members(self) -> Vec<Member> {
-        self.members
+    /// The members of the top-level object, in canonical order, and where in the input numbers stand
+    /// that became text.
+    pub(super) fn into_parts(self) -> (Vec<Member>, Vec<usize>) {
+        (self.members, self.as_text)
     }
 
     /// Reads one value to the end of the input.
@@ -216,13 +231,39 @@ impl<'i, 'o, const CHECK: bool> Reader<'i, 'o, CHECK> {
         self.pos = end;
         match literal {
             Literal::Canonical => Ok(()),
-            Literal::Double(double) => number::formatted(double, |text| {
-                if self.input.get(start..end) == Some(text) {
+            Literal::Double { double, doubtful } => number::formatted(double, |text| {
+                let literal = self.input.get(start..end).unwrap_or_default();
+                if literal == text {
                     return Ok(());
+                }
+                if doubtful && !number::is_rendering(literal, double, text) {
+                    return self.inexact(start, Inexact::Digits(double));
                 }
                 self.replace(start, text, "canonical form writes this number otherwise")
             }),
+            Literal::Inexact(why) => self.inexact(start, why),
         }
+    }
+
+    /// Makes a string of the number from `start` to `pos`, or refuses it.
+    #[cold]
+    #[inline(never)]
+    fn inexact(&mut self, start: usize, why: Inexact) -> Parsed<()> {
+        if CHECK || self.numbers == Numbers::Exact {
+            let pointer = pointer::shown(self.input, self.root, start);
+            let reason = format!(
+                "the number at {} {why}; send it as a string, or ask with numbers=text that such \
+                 numbers be kept as strings",
+                pointer.as_deref().filter(|pointer| !pointer.is_empty()).unwrap_or("the top")
+            );
+            let mut error = refusal(JsonErrorCode::NumberInexact, start, reason);
+            error.pointer = pointer;
+            return Err(error);
+        }
+        let input = self.input;
+        let literal = input.get(start..self.pos).unwrap_or_default();
+        self.as_text.push(start);
+        self.replace(start, &[b"\"", literal, b"\""].concat(), "")
     }
 
     /// Reads a string. True when it holds no escape.

@@ -1,16 +1,15 @@
 //! `checkpoints`: two heads of one ledger, compared without the ledger.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indelible_core::code::{Class, Code, UncheckedCode};
 use indelible_core::key::Trust;
 use indelible_verifier::compare::{
-    self, Compared, ConsistencyProof, OpenedHead, PROOF_FILE_BYTES_MAX, open_head,
+    self, Compared, ConsistencyProof, OpenedHead, PROOF_FILE_BYTES_MAX, UnusableHead, open_head,
 };
 use indelible_verifier::render::{self, Words, printable, words};
-use indelible_verifier::Verdict;
+use indelible_verifier::{HeadFile, Verdict};
 use serde_json::{Value, json};
 
 use crate::given;
@@ -35,15 +34,13 @@ pub(crate) struct Checkpoints {
 
 pub(crate) fn run(args: &Checkpoints) -> Result<u8, Stop> {
     let trust = args.keys.trust()?;
-    let (a, b) = (head(&args.a, &trust)?, head(&args.b, &trust)?);
+    let (a, b) = (head(&args.a, &trust), head(&args.b, &trust));
     let proof = match &args.proof {
         Some(path) => Some(ConsistencyProof::parse(&given::read(path, PROOF_FILE_BYTES_MAX)?)),
         None => None,
     };
     let answer = match (&a.opened, &b.opened, proof) {
-        (Err(wrong), _, _) | (_, Err(wrong), _) => {
-            Answer::found(Class::Damage, wrong.0, wrong.1.clone())
-        }
+        (Err(unusable), _, _) | (_, Err(unusable), _) => Answer::unusable(unusable),
         (Ok(_), Ok(_), Some(Err(error))) => Answer::unchecked(error.to_string()),
         (Ok(a), Ok(b), proof) => compared(a, b, proof.and_then(Result::ok).as_ref()),
     };
@@ -63,14 +60,12 @@ pub(crate) fn run(args: &Checkpoints) -> Result<u8, Stop> {
 
 struct Head {
     path: String,
-    opened: Result<OpenedHead, (Code, String)>,
+    opened: Result<OpenedHead, UnusableHead>,
 }
 
-fn head(path: &Path, trust: &Trust) -> Result<Head, Stop> {
-    let bytes = given::read(path, given::HEAD_BYTES_MAX)?;
-    let name = path.display().to_string();
-    let opened = open_head(&name, &bytes, trust).map_err(|(code, why)| (code, format!("{name}: {why}")));
-    Ok(Head { path: name, opened })
+fn head(path: &Path, trust: &Trust) -> Head {
+    let file = HeadFile::read(path);
+    Head { path: file.source().to_owned(), opened: open_head(&file, trust) }
 }
 
 impl Head {
@@ -96,7 +91,7 @@ impl Head {
                 "size": head.size,
                 "root": head.root.to_base64(),
             }),
-            Err((code, why)) => json!({"file": self.path, "code": code.as_str(), "message": why}),
+            Err(_) => json!({"file": self.path}),
         }
     }
 }
@@ -105,23 +100,42 @@ impl Head {
 struct Answer {
     verdict: Verdict,
     finding: Option<(Class, Code)>,
+    unchecked: UncheckedCode,
     why: String,
 }
 
 impl Answer {
     fn found(class: Class, code: Code, why: String) -> Self {
         let verdict = if class == Class::Tampering { Verdict::Tampered } else { Verdict::Damaged };
-        Self { verdict, finding: Some((class, code)), why }
+        Self { finding: Some((class, code)), ..Self::of(verdict, why) }
+    }
+
+    fn of(verdict: Verdict, why: String) -> Self {
+        Self { verdict, finding: None, unchecked: UncheckedCode::HeadNotCompared, why }
     }
 
     fn unchecked(why: String) -> Self {
-        Self { verdict: Verdict::Unchecked, finding: None, why }
+        Self::of(Verdict::Unchecked, why)
+    }
+
+    fn unusable(head: &UnusableHead) -> Self {
+        match head {
+            UnusableHead::Finding(finding) => {
+                let file = finding.file.as_deref().unwrap_or("a head");
+                let why = format!("{file}: {}", finding.message);
+                Self::found(finding.class, finding.code, why)
+            }
+            UnusableHead::Unchecked(unchecked) => {
+                let why = format!("{}: {}", unchecked.what, unchecked.why);
+                Self { unchecked: unchecked.code, ..Self::unchecked(why) }
+            }
+        }
     }
 
     fn words(&self) -> Option<Words> {
         match (self.finding, self.verdict) {
             (Some((_, code)), _) => Some(words::code(code)),
-            (None, Verdict::Unchecked) => Some(words::unchecked(UncheckedCode::HeadNotCompared)),
+            (None, Verdict::Unchecked) => Some(words::unchecked(self.unchecked)),
             (None, _) => None,
         }
     }
@@ -131,7 +145,7 @@ impl Answer {
         let word = words::verdict_word(self.verdict);
         let code = self.finding.map(|(_, code)| format!(" {code}:")).unwrap_or_default();
         writeln!(out, "\n{style}{word}{style:#}{code} {}", printable(&self.why))?;
-        match self.finding.and_then(|_| self.words()) {
+        match self.words().filter(|_| self.finding.is_some()) {
             Some(said) => writeln!(out, "{}", said.next),
             None => Ok(()),
         }
@@ -142,7 +156,7 @@ impl Answer {
             json!({"class": class.as_str(), "code": code.as_str(), "message": self.why})
         });
         let unchecked = (self.verdict == Verdict::Unchecked).then(|| {
-            json!({"code": UncheckedCode::HeadNotCompared.as_str(), "ledger": "",
+            json!({"code": self.unchecked.as_str(), "ledger": "",
                    "what": "the two heads", "why": self.why})
         });
         json!({
@@ -159,7 +173,7 @@ impl Answer {
 
 fn compared(a: &OpenedHead, b: &OpenedHead, proof: Option<&ConsistencyProof>) -> Answer {
     match compare::compare(a, b, proof) {
-        Compared::Good { why } => Answer { verdict: Verdict::Good, finding: None, why },
+        Compared::Good { why } => Answer::of(Verdict::Good, why),
         Compared::Tampered { code, why } => Answer::found(Class::Tampering, code, why),
         Compared::Damaged { code, why } => Answer::found(Class::Damage, code, why),
         Compared::Unchecked { why } => Answer::unchecked(why),

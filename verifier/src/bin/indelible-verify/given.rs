@@ -2,18 +2,23 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
+use indelible_core::checkpoint::Checkpoint;
 use indelible_core::code::{EXIT_UNCHECKED, EXIT_USAGE};
 use indelible_core::key::Trust;
-use indelible_core::limits::LINE_BYTES_MAX;
+use indelible_core::limits::RECEIPT_FILE_BYTES_MAX;
+use indelible_core::note::{self, SignedNote};
+use indelible_core::receipt::Receipt;
 use indelible_verifier::keys::{self, GivenKeyError};
+use indelible_verifier::render::HeadGiven;
+use indelible_verifier::{HeadFile, inputs};
 
 use crate::out::Stop;
 
-/// Largest head in bytes: a receipt, which is larger than a checkpoint can be.
-pub(crate) const HEAD_BYTES_MAX: usize = LINE_BYTES_MAX;
+/// Largest receipt in bytes, and largest head: a receipt may be one.
+pub(crate) const RECEIPT_BYTES_MAX: usize = RECEIPT_FILE_BYTES_MAX;
 
 #[derive(Args)]
 pub(crate) struct Keys {
@@ -56,8 +61,25 @@ pub(crate) fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Stop> {
     Ok(bytes)
 }
 
-/// Heads with the names under which they are spoken of.
-pub(crate) fn heads(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, Stop> {
-    let one = |path: &PathBuf| Ok((path.display().to_string(), read(path, HEAD_BYTES_MAX)?));
-    paths.iter().map(one).collect()
+/// What a head says of itself, whoever signed it.
+pub(crate) fn head_given(head: &HeadFile) -> HeadGiven {
+    let bytes = head.bytes();
+    let input = bytes.map(|bytes| inputs::of_bytes(head.source(), bytes));
+    let checkpoint = bytes.and_then(said);
+    HeadGiven {
+        file: head.source().to_owned(),
+        size: input.as_ref().and_then(|input| input.size),
+        sha256: input.and_then(|input| input.sha256),
+        origin: checkpoint.as_ref().map(|checkpoint| checkpoint.origin.to_string()),
+        records: checkpoint.map(|checkpoint| checkpoint.size),
+    }
+}
+
+fn said(bytes: &[u8]) -> Option<Checkpoint> {
+    let receipt = bytes.contains(&b'{').then(|| Receipt::from_file(bytes).ok()).flatten();
+    let file = match receipt {
+        Some(receipt) => receipt.checkpoint.into_bytes(),
+        None => note::from_file(bytes).into_owned(),
+    };
+    Checkpoint::parse(SignedNote::parse(&file).ok()?.text()).ok()
 }

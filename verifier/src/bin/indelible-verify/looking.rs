@@ -24,6 +24,19 @@ const NAMED_MAX: u64 = 20;
 /// Bytes of a line that is no record, as far as they are shown.
 const DAMAGED_SHOWN_BYTES: usize = 2048;
 
+pub(crate) const AFTER_HELP: &str = "\
+Showing is not verifying: what is shown is what the files say, whoever wrote them. Verify them with
+`indelible-verify vault`, `export` or `receipt`.
+
+Exit codes, as grep's: 0 a record was found; 1 none; 2 something could not be read, whatever was found;
+64 the program was used wrongly.
+
+Examples:
+  indelible-verify show /mnt/vault --ledger orders 10..20
+  indelible-verify show receipt.json
+  indelible-verify search orders.jsonl.zst refund
+  indelible-verify search /mnt/vault --path /user/name=ada --from-time 2026-11-21 --json";
+
 /// What both commands take.
 #[derive(Args)]
 pub(crate) struct Source {

@@ -4,19 +4,25 @@
 //! the record and the SHA-256 state over it, made on the thread that received the event, so that
 //! sealing (which must happen in order, on one thread per ledger) only adds and hashes the short rest.
 //! [`RecordView`] is the way back: everything that can be wrong with a record by itself is found there.
+//! [`judge`] finds what is wrong with it in its place.
+
+mod judge;
+mod prepared;
+
+pub use judge::{Judged, RecordFault, judge};
+pub use prepared::PreparedEvent;
 
 use std::borrow::Cow;
-
-use sha2::{Digest as _, Sha256};
 
 use crate::chain;
 use crate::hash::Digest;
 use crate::json::{
-    CanonicalObject, JsonError, Limits, check_canonical, parse_string, parse_u64, push_string,
-    push_u64,
+    JsonError, Limits, check_canonical, names_numbers_as_text, parse_string, parse_u64,
+    push_string, push_u64,
 };
 use crate::limits::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX};
 use crate::name::{EventId, LedgerName, Seq};
+use crate::system::is_kind;
 use crate::time::Timestamp;
 
 const EVENT_HEAD: &[u8] = b"{\"event\":";
@@ -30,7 +36,10 @@ pub enum RecordError {
     #[error("not canonical JSON: {0}")]
     Json(#[from] JsonError),
     /// Members are missing or there are others.
-    #[error("a record has exactly the members event or system, id, ledger, seq, time and v")]
+    #[error(
+        "a record has exactly the members event or system, id, ledger, seq, time and v, and beside an \
+         event perhaps numbers_as_text"
+    )]
     Members,
     /// The member named is not of the form that `docs/FORMAT.md` gives it.
     #[error("the record's member {0} is not of its form")]
@@ -51,12 +60,16 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn push_id_ledger_seq(&self, out: &mut Vec<u8>) {
+    fn push_id_ledger(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\"id\":");
         push_string(out, self.id);
         out.extend_from_slice(b",\"ledger\":\"");
         out.extend_from_slice(self.ledger.as_bytes());
-        out.extend_from_slice(b"\",\"seq\":");
+        out.push(b'"');
+    }
+
+    fn push_seq(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b",\"seq\":");
         push_u64(out, self.seq.get());
     }
 
@@ -64,89 +77,6 @@ impl Place<'_> {
         out.extend_from_slice(b",\"time\":\"");
         out.extend_from_slice(&self.time.to_text());
         out.extend_from_slice(b"\",\"v\":1}");
-    }
-}
-
-/// An event that is ready to be sealed into a record: canonical, within its limits, and hashed.
-#[derive(Clone)]
-pub struct PreparedEvent {
-    /// `{"event":<event>`
-    head: Vec<u8>,
-    /// SHA-256 over `head`.
-    hash: Sha256,
-}
-
-impl PreparedEvent {
-    /// Takes an event in canonical form, of which a copy is made.
-    ///
-    /// # Errors
-    /// [`RecordError`] where it is not an object in canonical form within [`Limits::EVENT`].
-    pub fn new(event: &[u8]) -> Result<Self, RecordError> {
-        if check_canonical(event, Limits::EVENT)?.is_object() {
-            Ok(Self::trusted(event))
-        } else {
-            Err(RecordError::Member("event"))
-        }
-    }
-
-    /// Takes the whole of `object` as the event. Its being canonical is not checked again.
-    ///
-    /// # Errors
-    /// [`RecordError`] where it is larger or deeper than an event may be.
-    pub fn from_object(object: &CanonicalObject) -> Result<Self, RecordError> {
-        check_event_limits(object.bytes(), object.depth())?;
-        Ok(Self::trusted(object.bytes()))
-    }
-
-    /// Takes the member `name` of `envelope` as the event. Its being canonical is not checked again.
-    ///
-    /// # Errors
-    /// [`RecordError`] where there is no such member, or it is not an object, or larger or deeper than
-    /// an event may be.
-    pub fn from_member(envelope: &CanonicalObject, name: &str) -> Result<Self, RecordError> {
-        let event = envelope.get(name).filter(|event| event.first() == Some(&b'{'));
-        let event = event.ok_or(RecordError::Member("event"))?;
-        check_event_limits(event, envelope.depth() - 1)?;
-        Ok(Self::trusted(event))
-    }
-
-    fn trusted(event: &[u8]) -> Self {
-        let mut head = Vec::with_capacity(EVENT_HEAD.len() + event.len());
-        head.extend_from_slice(EVENT_HEAD);
-        head.extend_from_slice(event);
-        let hash = Sha256::new_with_prefix(&head);
-        Self { head, hash }
-    }
-
-    /// The event's canonical bytes.
-    #[must_use]
-    pub fn event(&self) -> &[u8] {
-        self.head.get(EVENT_HEAD.len()..).unwrap_or_default()
-    }
-
-    /// The length of the event's canonical form in bytes.
-    #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "an event has at least its two braces")]
-    pub fn len(&self) -> usize {
-        self.event().len()
-    }
-
-    /// Appends the whole record to `out` and returns its digest.
-    pub fn seal(&self, place: &Place<'_>, prev: Option<&Digest>, out: &mut Vec<u8>) -> Digest {
-        out.extend_from_slice(&self.head);
-        let rest = out.len();
-        out.push(b',');
-        place.push_id_ledger_seq(out);
-        place.push_time_version(out);
-        let mut hash = self.hash.clone();
-        hash.update(out.get(rest..).unwrap_or_default());
-        chain::finish(hash, prev)
-    }
-}
-
-impl core::fmt::Debug for PreparedEvent {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "PreparedEvent({})", String::from_utf8_lossy(self.event()))
     }
 }
 
@@ -162,7 +92,7 @@ fn check_event_limits(event: &[u8], depth_at_most: u32) -> Result<(), JsonError>
 /// Appends a whole record around a system object to `out` and returns its digest.
 ///
 /// # Errors
-/// [`RecordError`] where `system` is not an object in canonical form with a text `kind`.
+/// [`RecordError`] where `system` is not an object in canonical form with a `kind`.
 pub fn seal_system(
     system: &[u8],
     place: &Place<'_>,
@@ -172,7 +102,8 @@ pub fn seal_system(
     check_system(system)?;
     let start = out.len();
     out.push(b'{');
-    place.push_id_ledger_seq(out);
+    place.push_id_ledger(out);
+    place.push_seq(out);
     out.extend_from_slice(b",\"system\":");
     out.extend_from_slice(system);
     place.push_time_version(out);
@@ -181,10 +112,11 @@ pub fn seal_system(
 
 /// A system object is as large and as deep as an event at most, and says what kind it is.
 fn check_system(system: &[u8]) -> Result<(), RecordError> {
-    let kind = check_canonical(system, Limits::EVENT)?.get("kind");
-    match kind.and_then(<[u8]>::first) {
-        Some(b'"') => Ok(()),
-        _ => Err(RecordError::Member("system")),
+    let kind = check_canonical(system, Limits::EVENT)?.get("kind").and_then(parse_string);
+    if kind.is_some_and(|kind| is_kind(&kind)) {
+        Ok(())
+    } else {
+        Err(RecordError::Member("system"))
     }
 }
 
@@ -204,6 +136,9 @@ pub struct RecordView<'a> {
     pub bytes: &'a [u8],
     /// What it is about.
     pub body: Body<'a>,
+    /// A canonical array of JSON Pointers to those strings of the event that its sender wrote as numbers
+    /// which a double does not carry; never there with a system object.
+    pub numbers_as_text: Option<&'a [u8]>,
     /// The event id, unescaped.
     pub id: Cow<'a, str>,
     /// The ledger's name.
@@ -223,21 +158,26 @@ impl<'a> RecordView<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, RecordError> {
         let members = check_canonical(bytes, Limits::RECORD)?;
         // Canonical form fixes the order of members, so each is where it is expected or absent.
-        let mut rest = members.iter();
-        let mut member = |name: &str| match rest.next() {
-            Some((found, value)) if found == name.as_bytes() => Ok(value),
-            _ => Err(RecordError::Members),
+        let mut rest = members.iter().peekable();
+        let mut optional = |name: &str| {
+            rest.next_if(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value)
         };
-        let of_event = bytes.starts_with(EVENT_HEAD);
-        let event = if of_event { member("event")? } else { b"" };
-        let (id, ledger, seq) = (member("id")?, member("ledger")?, member("seq")?);
-        let system = if of_event { b"" } else { member("system")? };
+        let event = optional("event");
+        let mut member = |name: &str| optional(name).ok_or(RecordError::Members);
+        let (id, ledger) = (member("id")?, member("ledger")?);
+        let numbers_as_text = event.and_then(|_| optional("numbers_as_text"));
+        let mut member = |name: &str| optional(name).ok_or(RecordError::Members);
+        let seq = member("seq")?;
+        let system = if event.is_some() { b"" } else { member("system")? };
         let (time, version) = (member("time")?, member("v")?);
         if rest.next().is_some() {
             return Err(RecordError::Members);
         }
-        let body = if of_event {
+        let body = if let Some(event) = event {
             check_event(event, members.depth())?;
+            if numbers_as_text.is_some_and(|list| !names_numbers_as_text(list, event)) {
+                return Err(RecordError::Member("numbers_as_text"));
+            }
             Body::Event(event)
         } else {
             check_system(system)?;
@@ -249,6 +189,7 @@ impl<'a> RecordView<'a> {
         Ok(Self {
             bytes,
             body,
+            numbers_as_text,
             id: read_id(id).ok_or(RecordError::Member("id"))?,
             ledger: read_ledger(ledger).ok_or(RecordError::Member("ledger"))?,
             seq: read_seq(seq).ok_or(RecordError::Member("seq"))?,
