@@ -127,7 +127,7 @@ impl Sum {
         })?;
         names.sort_unstable();
         for name in &names {
-            match vault.folder(name) {
+            match vault.folder(name.as_ref()) {
                 Ok(folder) => self.ledger(&folder, name)?,
                 Err(_) => self.unread += 1,
             }

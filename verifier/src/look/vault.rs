@@ -32,7 +32,7 @@ pub(super) fn walk(path: &Path, walk: &mut Walk<'_>) -> io::Result<ControlFlow<(
     })?;
     names.sort_unstable();
     for name in &names {
-        let flow = match vault.folder(name) {
+        let flow = match vault.folder(name.as_ref()) {
             Ok(folder) => ledger(&folder, name, walk),
             Err(error) => walk.unread(name, error.to_string()),
         };
