@@ -5,8 +5,6 @@
 //! them and advises against it, for nobody can audit them. We never write any, so a checkpoint of our
 //! own origin that has some was made by somebody else or by a key that leaked, and is refused.
 
-use core::fmt;
-
 use crate::code::Code;
 use crate::hash::NodeHash;
 use crate::key::Trust;
@@ -158,42 +156,4 @@ fn parse_size(text: &str) -> Option<u64> {
     let shortest = text == "0" || !text.starts_with('0');
     let size: u64 = if digits && shortest { text.parse().ok()? } else { return None };
     (size <= SIZE_MAX).then_some(size)
-}
-
-/// A checkpoint together with the note that proves it, as it is stored and handed on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckpointNote {
-    checkpoint: Checkpoint,
-    note: String,
-}
-
-impl CheckpointNote {
-    /// [`Checkpoint::open`], keeping the note.
-    ///
-    /// # Errors
-    /// [`CheckpointError`].
-    pub fn open(note: &[u8], origin: &Origin, trust: &Trust) -> Result<Self, CheckpointError> {
-        let checkpoint = Checkpoint::open(note, origin, trust)?;
-        let note = core::str::from_utf8(note)
-            .map_err(|error| CheckpointError::Note(NoteError::Utf8(error.valid_up_to())))?;
-        Ok(Self { checkpoint, note: note.to_owned() })
-    }
-
-    /// What it says.
-    #[must_use]
-    pub const fn checkpoint(&self) -> &Checkpoint {
-        &self.checkpoint
-    }
-
-    /// The whole note, unknown signatures included.
-    #[must_use]
-    pub fn note(&self) -> &str {
-        &self.note
-    }
-}
-
-impl fmt::Display for CheckpointNote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.note)
-    }
 }

@@ -4,12 +4,12 @@
 //! The text has one form for each manifest. What follows from other members (count, ledger, the
 //! segment's file name) is not kept but derived, so it cannot contradict them; a text that states
 //! something else is refused. [`Manifest::check`] holds the members against each other,
-//! [`Manifest::follows`] holds neighbours against each other, [`Manifest::open`] asks who signed.
+//! [`Manifest::open`] asks who signed.
 
 mod error;
 mod read;
 
-pub use error::{ManifestError, SuccessionError};
+pub use error::ManifestError;
 
 use core::fmt::Write as _;
 use std::collections::BTreeSet;
@@ -28,6 +28,9 @@ use crate::segment::{PLAIN_OVERHEAD, Run, SEGMENT_PACKED_BYTES_MAX, manifest_nam
 
 /// The first line of a manifest's text.
 pub const TITLE: &str = "indelible segment manifest v1";
+
+/// What the first line of every version begins with; the number follows.
+const TITLE_OF_ANY_VERSION: &str = "indelible segment manifest v";
 
 /// What is kept free of a manifest's bytes for its signature lines: a line is at most 355 bytes.
 const SIGNATURES_ROOM: usize = 1024;
@@ -246,31 +249,6 @@ impl Manifest {
             if !(min..=max).contains(&size) {
                 return Err(ManifestError::Size { member, size, count, min, max });
             }
-        }
-        Ok(())
-    }
-
-    /// Checks that this is the manifest right after `previous`.
-    ///
-    /// # Errors
-    /// [`SuccessionError`], with a missing segment told apart from a wrong one.
-    pub fn follows(&self, previous: &Self) -> Result<(), SuccessionError> {
-        if self.origin != previous.origin {
-            let (expected, found) = (previous.origin.clone(), self.origin.clone());
-            return Err(SuccessionError::Origin { expected, found });
-        }
-        let (expected, found) = (previous.run.last().get() + 1, self.run.first().get());
-        if found > expected {
-            return Err(SuccessionError::Missing { expected, found });
-        }
-        if found < expected {
-            return Err(SuccessionError::Overlap { expected, found });
-        }
-        if self.previous != Some(previous.text_sha256()) {
-            return Err(SuccessionError::Previous(found));
-        }
-        if self.first_prev != Some(previous.last_digest) {
-            return Err(SuccessionError::FirstPrev(found));
         }
         Ok(())
     }

@@ -49,6 +49,9 @@ pub enum NoteError {
     TooManySignatures,
 }
 
+/// What of a stranger's key name is shown in an error, in bytes. It may be as long as the note.
+const SHOWN_NAME_BYTES_MAX: usize = 100;
+
 /// Why no trust follows from a note's signatures.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoteVerifyError {
@@ -160,7 +163,8 @@ impl<'a> SignedNote<'a> {
 
     fn unknown_keys(&self) -> NoteVerifyError {
         let signer = |line: &NoteSignature<'_>| {
-            format!("{}+{:08x}", line.name, u32::from_be_bytes(line.key_hash))
+            let name = line.name.get(..line.name.floor_char_boundary(SHOWN_NAME_BYTES_MAX));
+            format!("{}+{:08x}", name.unwrap_or_default(), u32::from_be_bytes(line.key_hash))
         };
         // A few are enough to see what is wrong; a note can carry a hundred.
         let mut names: Vec<String> = self.signatures.iter().take(3).map(signer).collect();

@@ -1,14 +1,15 @@
 //! Receipts: one record with everything that proves it, checkable with a public key and nothing else.
 //! `docs/FORMAT.md` section 6.
 //!
-//! A receipt shows that the record has this digest, that a trusted key signed the digest (where records
-//! are signed one by one), and that the digest is a leaf of a tree whose root a trusted key signed.
+//! A receipt shows that the record has this digest, that a trusted key signed the digest (or signed, in
+//! the ledger's creation, that not every record is), and that the digest is a leaf of a tree whose root a
+//! trusted key signed.
 //! Whether the ledger still is what that checkpoint says, is a question for a later checkpoint and a
 //! consistency proof.
 
 use crate::chain::record_digest;
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::code::Code;
+use crate::code::{Class, Code};
 use crate::ed25519;
 use crate::hash::{Digest, NodeHash};
 use crate::json::{
@@ -18,12 +19,41 @@ use crate::json::{
 use crate::key::{Algorithm, KeyId, RecordSignature, Signature, Trust};
 use crate::limits::{DOCUMENT_DEPTH_MAX, PROOF_HASHES_MAX, RECEIPT_FILE_BYTES_MAX};
 use crate::merkle::{inclusion, leaf_hash};
+use crate::name::{Origin, Seq};
 use crate::note::{NoteVerifyError, without_byte_order_mark};
 use crate::record::{Judged, RecordView, judge};
 use crate::system::SignPer;
 
-/// Members of a receipt; with a signature of the record's own there are three more.
+/// Members of a receipt beside those that say who signed: `alg`, `kid` and `sig`, or `creation`.
 const MEMBERS: usize = 6;
+
+/// The members that say who signed a record.
+const SIGNATURE: [&str; 3] = ["alg", "kid", "sig"];
+
+/// Why a record can be believed to be one of its ledger's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signed {
+    /// It carries a signature of its own.
+    Own(RecordSignature),
+    /// It need not: the ledger's creation, which is signed, says so.
+    Creation {
+        /// Record 0, byte for byte as it was hashed.
+        record: Vec<u8>,
+        /// Its own signature.
+        signature: RecordSignature,
+    },
+}
+
+impl Signed {
+    /// The record's own signature.
+    #[must_use]
+    pub const fn own(&self) -> Option<&RecordSignature> {
+        match self {
+            Self::Own(signature) => Some(signature),
+            Self::Creation { .. } => None,
+        }
+    }
+}
 
 /// A receipt. Its parts are not checked against each other before [`verify`](Self::verify).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +64,8 @@ pub struct Receipt {
     pub prev: Option<Digest>,
     /// The record's digest.
     pub digest: Digest,
-    /// The record's own signature, if it carries one.
-    pub signature: Option<RecordSignature>,
+    /// Its signature, or what says that it needs none.
+    pub signed: Signed,
     /// The inclusion proof of leaf `seq` in the checkpoint's tree.
     pub proof: Vec<NodeHash>,
     /// The checkpoint, a whole signed note.
@@ -54,18 +84,44 @@ pub struct Verified<'a> {
     pub checkpoint: Checkpoint,
 }
 
-/// What is wrong with a receipt, and what to do about it.
+/// Why a receipt proves nothing, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{code}: {reason}")]
-pub struct ReceiptError {
-    /// The stable code.
-    pub code: Code,
-    /// One or two sentences for a person.
-    pub reason: String,
+#[non_exhaustive]
+pub enum ReceiptError {
+    /// Something is wrong with it.
+    #[error("{code}: {reason}")]
+    Fault {
+        /// The stable code.
+        code: Code,
+        /// What it says about whoever had the receipt.
+        class: Class,
+        /// One or two sentences for a person.
+        reason: String,
+    },
+    /// It is of a version that this program does not read.
+    #[error("the receipt is of version {0}, which a newer program reads; this one reads version 1")]
+    Version(u64),
 }
 
-fn fault(code: Code, reason: impl Into<String>) -> ReceiptError {
-    ReceiptError { code, reason: reason.into() }
+impl ReceiptError {
+    /// The stable code, where something is wrong.
+    #[must_use]
+    pub const fn code(&self) -> Option<Code> {
+        match self {
+            Self::Fault { code, .. } => Some(*code),
+            Self::Version(_) => None,
+        }
+    }
+}
+
+/// It is not what a trusted key signed.
+fn damaged(code: Code, reason: impl Into<String>) -> ReceiptError {
+    ReceiptError::Fault { code, class: Class::Damage, reason: reason.into() }
+}
+
+/// It contradicts what a trusted key signed.
+fn tampered(code: Code, reason: impl Into<String>) -> ReceiptError {
+    ReceiptError::Fault { code, class: Class::Tampering, reason: reason.into() }
 }
 
 impl Receipt {
@@ -74,12 +130,15 @@ impl Receipt {
     pub fn to_json(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.record.len() + self.checkpoint.len() + 1024);
         out.push(b'{');
-        if self.signature.is_some() {
+        if self.signed.own().is_some() {
             push_member(&mut out, "alg", Algorithm::Ed25519.as_str());
         }
         push_member(&mut out, "checkpoint", &self.checkpoint);
+        if let Signed::Creation { record, signature } = &self.signed {
+            push_creation(&mut out, record, signature);
+        }
         push_member(&mut out, "digest", &self.digest.to_hex());
-        if let Some(signature) = &self.signature {
+        if let Some(signature) = self.signed.own() {
             push_member(&mut out, "kid", signature.key_id.as_str());
         }
         match &self.prev {
@@ -96,7 +155,7 @@ impl Receipt {
         out.extend_from_slice(b"],\"record\":");
         out.extend_from_slice(&self.record);
         out.push(b',');
-        if let Some(signature) = &self.signature {
+        if let Some(signature) = self.signed.own() {
             push_member(&mut out, "sig", &signature.signature.to_base64());
         }
         out.extend_from_slice(b"\"v\":1}");
@@ -111,14 +170,14 @@ impl Receipt {
     pub fn parse(json: &[u8]) -> Result<Self, ReceiptError> {
         let members = check_canonical(json, Limits::DOCUMENT).map_err(explain_json)?;
         if !members.is_object() {
-            return Err(fault(Code::NotCanonical, "not a receipt: a JSON object is expected"));
+            return Err(damaged(Code::NotCanonical, "not a receipt: a JSON object is expected"));
         }
         check_version(&members)?;
-        let signature = parse_signature(&members)?;
-        if members.len() != MEMBERS + if signature.is_some() { 3 } else { 0 } {
-            return Err(fault(
+        let (signed, said_by) = parse_signed(&members)?;
+        if members.len() != MEMBERS + said_by {
+            return Err(damaged(
                 Code::NotCanonical,
-                "not a receipt: besides alg, kid and sig, which come together or not at all, a \
+                "not a receipt: besides alg, kid and sig, in whose place there may be creation, a \
                  receipt has exactly the members checkpoint, digest, prev, proof, record and v",
             ));
         }
@@ -130,7 +189,7 @@ impl Receipt {
             record: member(&members, "record")?.to_vec(),
             prev,
             digest: text_member(&members, "digest", read_digest)?,
-            signature,
+            signed,
             proof: parse_proof(member(&members, "proof")?).ok_or_else(|| bad_member("proof"))?,
             checkpoint: text_member(&members, "checkpoint", |text| Some(text.to_owned()))?,
         })
@@ -164,7 +223,7 @@ impl Receipt {
     /// [`ReceiptError`] with the first thing that is wrong.
     pub fn open(&self, trust: &Trust) -> Result<Verified<'_>, ReceiptError> {
         let record = RecordView::parse(&self.record).map_err(|error| {
-            fault(Code::NotCanonical, format!("the receipt's record is none: {error}"))
+            damaged(Code::NotCanonical, format!("the receipt's record is none: {error}"))
         })?;
         self.check_digest(&record)?;
         let checkpoint = Checkpoint::open_any(self.checkpoint.as_bytes(), trust)
@@ -175,39 +234,45 @@ impl Receipt {
                  together",
                 checkpoint.origin, record.ledger
             );
-            return Err(fault(Code::CheckpointInvalid, reason));
+            return Err(tampered(Code::CheckpointInvalid, reason));
         }
-        let judged = self.judge(&record, &checkpoint, trust)?;
-        self.check_signature(&checkpoint, trust)?;
+        let judged = judge_record(&record, &checkpoint.origin, trust)?;
+        self.check_signed(&record, &checkpoint.origin, trust)?;
         self.check_inclusion(&record, &checkpoint)?;
         Ok(Verified { record, judged, checkpoint })
     }
 
-    /// Holds the record against its place, as whoever replays a ledger does.
-    fn judge(
+    /// Checks the record's own signature, or that it needs none.
+    fn check_signed(
         &self,
         record: &RecordView<'_>,
-        checkpoint: &Checkpoint,
+        origin: &Origin,
         trust: &Trust,
-    ) -> Result<Judged, ReceiptError> {
-        let origin = &checkpoint.origin;
-        let judged =
-            judge(record, Some(origin)).map_err(|error| fault(error.code(), error.to_string()))?;
-        if let Some(unknown) = judged.keys().iter().find(|key| trust.find(key, origin).is_none()) {
-            let reason = format!(
-                "the ledger was created with the key {unknown}, which is not among the keys given for \
-                 {origin}. If the operator published that key, give its vkey too"
-            );
-            return Err(fault(Code::KeyUnknown, reason));
+    ) -> Result<(), ReceiptError> {
+        let (creation, signature) = match &self.signed {
+            Signed::Own(signature) => {
+                return check_signature(&self.digest, signature, origin, trust);
+            }
+            Signed::Creation { record, signature } => (record, signature),
+        };
+        let view = RecordView::parse(creation).map_err(|error| {
+            damaged(
+                Code::NotCanonical,
+                format!("the creation in the receipt is no record: {error}"),
+            )
+        })?;
+        let judged = judge_record(&view, origin, trust)?;
+        check_signature(&record_digest(creation, None), signature, origin, trust)?;
+        let Some(creation) = judged.creation() else {
+            let reason = "what stands for the record's signature is not the creation of its ledger";
+            return Err(tampered(Code::CreationInvalid, reason));
+        };
+        if creation.sign_per == SignPer::Record || record.seq == Seq::ZERO {
+            let reason = "the rules of its ledger demand that this record is signed, but the receipt \
+                          has no signature: it was taken off";
+            return Err(tampered(Code::Unsigned, reason));
         }
-        let per_record =
-            judged.creation().is_some_and(|creation| creation.sign_per == SignPer::Record);
-        if per_record && self.signature.is_none() {
-            let reason = "by its own words every record of this ledger is signed, but the receipt has \
-                          no signature: it was taken off";
-            return Err(fault(Code::Unsigned, reason));
-        }
-        Ok(judged)
+        Ok(())
     }
 
     fn check_digest(&self, record: &RecordView<'_>) -> Result<(), ReceiptError> {
@@ -217,7 +282,7 @@ impl Receipt {
                 "record {seq} comes with {} digest before it; only record 0 has none",
                 if self.prev.is_none() { "no" } else { "a" }
             );
-            return Err(fault(Code::ChainBroken, reason));
+            return Err(damaged(Code::ChainBroken, reason));
         }
         if record_digest(&self.record, self.prev.as_ref()) != self.digest {
             let reason = format!(
@@ -225,26 +290,9 @@ impl Receipt {
                  one of the three was changed after it was written. Ask the ledger for the receipt again \
                  and compare"
             );
-            return Err(fault(Code::HashMismatch, reason));
+            return Err(damaged(Code::HashMismatch, reason));
         }
         Ok(())
-    }
-
-    fn check_signature(&self, checkpoint: &Checkpoint, trust: &Trust) -> Result<(), ReceiptError> {
-        let Some(RecordSignature { key_id, signature }) = &self.signature else { return Ok(()) };
-        let origin = &checkpoint.origin;
-        let Some(key) = trust.find(key_id, origin) else {
-            let reason = format!(
-                "the record is signed by {key_id}, which is not among the keys given for {origin}. If the \
-                 operator published that key, give its vkey too"
-            );
-            return Err(fault(Code::KeyUnknown, reason));
-        };
-        if ed25519::verify(key, self.digest.as_bytes(), signature) {
-            return Ok(());
-        }
-        let reason = format!("the signature by {key_id} does not fit the record's digest");
-        Err(fault(Code::SigInvalid, reason))
     }
 
     fn check_inclusion(
@@ -258,7 +306,7 @@ impl Receipt {
                 "the checkpoint covers {size} records and so does not reach record {seq}; ask for a \
                  receipt with a later checkpoint"
             );
-            return Err(fault(Code::CheckpointInvalid, reason));
+            return Err(tampered(Code::CheckpointInvalid, reason));
         }
         let leaf = leaf_hash(&self.digest);
         inclusion::verify(seq, size, &leaf, &self.proof, &checkpoint.root).map_err(|error| {
@@ -266,9 +314,60 @@ impl Receipt {
                 "record {seq} is not shown to be in the signed tree of {size} records: {error}. The \
                  record, the proof or the checkpoint is not the one that belongs to the others"
             );
-            fault(Code::RootMismatch, reason)
+            tampered(Code::RootMismatch, reason)
         })
     }
+}
+
+/// Holds a record against its place, as whoever replays a ledger does.
+fn judge_record(
+    record: &RecordView<'_>,
+    origin: &Origin,
+    trust: &Trust,
+) -> Result<Judged, ReceiptError> {
+    let judged =
+        judge(record, Some(origin)).map_err(|error| tampered(error.code(), error.to_string()))?;
+    if let Some(unknown) = judged.keys().iter().find(|key| trust.find(key, origin).is_none()) {
+        let reason = format!(
+            "the ledger was created with the key {unknown}, which is not among the keys given for \
+             {origin}. If the operator published that key, give its vkey too"
+        );
+        return Err(damaged(Code::KeyUnknown, reason));
+    }
+    Ok(judged)
+}
+
+/// Checks a signature under the key that its id spells, and then whether that key counts.
+fn check_signature(
+    digest: &Digest,
+    RecordSignature { key_id, signature }: &RecordSignature,
+    origin: &Origin,
+    trust: &Trust,
+) -> Result<(), ReceiptError> {
+    let key = key_id.public_key().unwrap_or_default();
+    if !ed25519::verify_raw(&key, digest.as_bytes(), signature.as_bytes()) {
+        let reason = format!("the signature by {key_id} does not fit the record's digest");
+        return Err(tampered(Code::SigInvalid, reason));
+    }
+    if trust.find(key_id, origin).is_none() {
+        let reason = format!(
+            "the record is signed by {key_id}, which is not among the keys given for {origin}. If the \
+             operator published that key, give its vkey too"
+        );
+        return Err(damaged(Code::KeyUnknown, reason));
+    }
+    Ok(())
+}
+
+fn push_creation(out: &mut Vec<u8>, record: &[u8], signature: &RecordSignature) {
+    out.extend_from_slice(b"\"creation\":{");
+    push_member(out, "alg", Algorithm::Ed25519.as_str());
+    push_member(out, "kid", signature.key_id.as_str());
+    out.extend_from_slice(b"\"record\":");
+    out.extend_from_slice(record);
+    out.extend_from_slice(b",\"sig\":");
+    push_string(out, &signature.signature.to_base64());
+    out.extend_from_slice(b"},");
 }
 
 fn push_member(out: &mut Vec<u8>, name: &str, text: &str) {
@@ -287,7 +386,7 @@ fn explain_json(error: JsonError) -> ReceiptError {
         ),
         _ => format!("not a receipt: {error}"),
     };
-    fault(Code::NotCanonical, reason)
+    damaged(Code::NotCanonical, reason)
 }
 
 /// Says which key to ask for, which the checkpoint's own errors leave to those who know more.
@@ -299,31 +398,45 @@ fn explain_checkpoint(error: &CheckpointError) -> ReceiptError {
         }
         _ => "",
     };
-    fault(error.code(), format!("{error}{advice}"))
+    damaged(error.code(), format!("{error}{advice}"))
 }
 
 fn check_version(members: &Members<'_>) -> Result<(), ReceiptError> {
     match members.get("v") {
         Some(b"1") => Ok(()),
-        Some(other) if parse_u64(other).is_some() => {
-            let version = String::from_utf8_lossy(other);
-            let reason =
-                format!("the receipt is of version {version}; this program reads version 1");
-            Err(fault(Code::NotCanonical, reason))
-        }
-        _ => Err(bad_member("v")),
+        Some(other) => match parse_u64(other) {
+            Some(version) if version > 1 => Err(ReceiptError::Version(version)),
+            _ => Err(bad_member("v")),
+        },
+        None => Err(bad_member("v")),
     }
 }
 
-fn parse_signature(members: &Members<'_>) -> Result<Option<RecordSignature>, ReceiptError> {
-    if ["alg", "kid", "sig"].into_iter().all(|name| members.get(name).is_none()) {
-        return Ok(None);
+/// Who signed, and the number of members that say so.
+fn parse_signed(members: &Members<'_>) -> Result<(Signed, usize), ReceiptError> {
+    let Some(creation) = members.get("creation") else {
+        if SIGNATURE.into_iter().all(|name| members.get(name).is_none()) {
+            let reason = "not a receipt: it has neither alg, kid and sig nor creation. One that was \
+                          written before the first release may lack both; fetch it again";
+            return Err(damaged(Code::NotCanonical, reason));
+        }
+        return Ok((Signed::Own(parse_signature(members)?), SIGNATURE.len()));
+    };
+    let creation = check_canonical(creation, Limits::DOCUMENT).map_err(explain_json)?;
+    let signature = parse_signature(&creation)?;
+    if creation.len() != SIGNATURE.len() + 1 {
+        return Err(bad_member("creation"));
     }
+    let record = member(&creation, "record")?.to_vec();
+    Ok((Signed::Creation { record, signature }, 1))
+}
+
+fn parse_signature(members: &Members<'_>) -> Result<RecordSignature, ReceiptError> {
     text_member(members, "alg", |text| (text == Algorithm::Ed25519.as_str()).then_some(()))?;
-    Ok(Some(RecordSignature {
+    Ok(RecordSignature {
         key_id: text_member(members, "kid", |text| KeyId::new(text).ok())?,
         signature: text_member(members, "sig", |text| Signature::from_base64(text).ok())?,
-    }))
+    })
 }
 
 fn parse_proof(json: &[u8]) -> Option<Vec<NodeHash>> {
@@ -336,9 +449,9 @@ fn parse_proof(json: &[u8]) -> Option<Vec<NodeHash>> {
 }
 
 fn member<'a>(members: &Members<'a>, name: &'static str) -> Result<&'a [u8], ReceiptError> {
-    members
-        .get(name)
-        .ok_or_else(|| fault(Code::NotCanonical, format!("not a receipt: it has no member {name}")))
+    members.get(name).ok_or_else(|| {
+        damaged(Code::NotCanonical, format!("not a receipt: it has no member {name}"))
+    })
 }
 
 /// The text member `name`, read by `read`.
@@ -359,7 +472,7 @@ fn read_digest(hex: &str) -> Option<Digest> {
 }
 
 fn bad_member(name: &'static str) -> ReceiptError {
-    fault(
+    damaged(
         Code::NotCanonical,
         format!("not a receipt: its member {name} is not of the form that docs/FORMAT.md gives it"),
     )

@@ -153,7 +153,8 @@ fn close(session: &mut Session<'_>, last: Vec<u8>, end: Option<End>) {
         Some(End::LineTooLong | End::TooLarge) => {
             session.lines(if is_line { last } else { Vec::new() });
             session.ledger.end.unknown = true;
-            let what = format!("a line has more than {LINE_BYTES_MAX} bytes; the rest was not read");
+            let what =
+                format!("a line has more than {LINE_BYTES_MAX} bytes; the rest was not read");
             session.find(Finding::damage(Code::NotCanonical, what));
         }
         Some(End::Failed(error)) if error.raw_os_error().is_some() => {

@@ -8,8 +8,9 @@ use indelible_core::checkpoint::Checkpoint;
 use indelible_core::code::UncheckedCode;
 use indelible_core::hash::NodeHash;
 use indelible_core::key::Trust;
-use indelible_core::limits::LINE_BYTES_MAX;
+use indelible_core::limits::RECEIPT_FILE_BYTES_MAX;
 use indelible_core::name::Origin;
+use indelible_core::note::{from_file, without_byte_order_mark};
 
 use crate::findings::{Finding, Unchecked};
 use crate::receipt;
@@ -34,7 +35,7 @@ impl HeadFile {
         let mut bytes = Vec::new();
         let read = File::open(path)
             // What is longer comes one byte too long, and is refused then.
-            .and_then(|file| file.take(LINE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
+            .and_then(|file| file.take(RECEIPT_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
         let contents = read.map(|_| bytes).map_err(|error| error.to_string());
         Self { source: path.display().to_string(), contents }
     }
@@ -90,7 +91,11 @@ impl Head {
             Ok(bytes) => bytes,
             Err(why) => {
                 let what = format!("the head in {source}");
-                return Err(BadHead::Unchecked(Unchecked::new(UncheckedCode::Unreadable, what, why)));
+                return Err(BadHead::Unchecked(Unchecked::new(
+                    UncheckedCode::Unreadable,
+                    what,
+                    why,
+                )));
             }
         };
         let Checkpoint { origin, size, root } =
@@ -106,10 +111,10 @@ impl Head {
 }
 
 fn checkpoint(bytes: &[u8], trust: &Trust) -> Result<Checkpoint, BadHead> {
-    if bytes.trim_ascii_start().first() == Some(&b'{') {
+    if without_byte_order_mark(bytes).trim_ascii_start().first() == Some(&b'{') {
         return receipt::checkpoint_of(bytes, trust);
     }
-    Checkpoint::open_any(&mended(bytes), trust).map_err(|error| {
+    Checkpoint::open_any(&from_file(bytes), trust).map_err(|error| {
         let what = format!("the head cannot be used: {error}");
         BadHead::Finding(Box::new(Finding::damage(error.code(), what)))
     })
@@ -125,19 +130,4 @@ impl BadHead {
             }
         }
     }
-}
-
-/// A checkpoint as its signer wrote it: without the line ends of another system, with a last line feed,
-/// and without empty lines behind it.
-fn mended(bytes: &[u8]) -> Vec<u8> {
-    let mut lines: Vec<&[u8]> = bytes
-        .split(|byte| *byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        .collect();
-    while lines.last().is_some_and(|line| line.is_empty()) {
-        lines.pop();
-    }
-    let mut note = lines.join(&b'\n');
-    note.push(b'\n');
-    note
 }

@@ -120,10 +120,6 @@ impl Ledger {
         self.end.unseen = true;
     }
 
-    pub(crate) fn gave_up(&self) -> bool {
-        self.gave_up
-    }
-
     /// Judges a run of records without a signature that has come to its end, if the rules are known;
     /// whether something was found.
     pub(crate) fn close_run(&mut self) -> bool {
@@ -188,7 +184,9 @@ impl Ledger {
             let what = format!(
                 "the ledger signed two trees of {size} records: this manifest's and the head in {source}"
             );
-            self.find(Finding::tampering(Code::RootMismatch, what).between(0, size.saturating_sub(1)));
+            self.find(
+                Finding::tampering(Code::RootMismatch, what).between(0, size.saturating_sub(1)),
+            );
         }
     }
 
@@ -261,7 +259,8 @@ impl Ledger {
     /// What is to be said of the ledger as a whole.
     pub(crate) fn summary(&self) -> LedgerReport {
         let (state, tally) = (&self.state, &self.state.tally);
-        let of_origin = self.heads.iter().filter(|head| Some(&head.origin) == state.origin.as_ref());
+        let of_origin =
+            self.heads.iter().filter(|head| Some(&head.origin) == state.origin.as_ref());
         let root = state.tree.as_ref().filter(|_| !self.gave_up).and_then(CompactRange::root);
         LedgerReport {
             name: self.name.clone(),

@@ -24,7 +24,6 @@ mod findings;
 mod frames;
 mod heads;
 pub mod inputs;
-mod judge;
 pub mod keys;
 mod ledger;
 mod limits;

@@ -12,8 +12,8 @@ use indelible_core::encoding::unhex;
 use indelible_core::hash::Digest;
 use indelible_core::key::Signature;
 use indelible_core::merkle::{CompactRange, leaf_hash};
-use indelible_core::name::Origin;
-use indelible_core::record::RecordView;
+use indelible_core::name::{Origin, Seq};
+use indelible_core::record::{Body, RecordView, judge};
 use indelible_core::segment::Line;
 use indelible_core::system::Creation;
 use indelible_core::time::Timestamp;
@@ -234,12 +234,7 @@ impl<'a> Reader<'a> {
         room
     }
 
-    fn record(
-        &mut self,
-        bytes: &[u8],
-        digest: Digest,
-        signature: Option<(KeyBytes, Signature)>,
-    ) {
+    fn record(&mut self, bytes: &[u8], digest: Digest, signature: Option<(KeyBytes, Signature)>) {
         let mut remarks = Remarks::default();
         let view = RecordView::parse(bytes);
         let (seq, time) = match &view {
@@ -344,14 +339,14 @@ impl Remarks {
         if *view.ledger != *origin.ledger() {
             self.other_ledger = Some(view.ledger.to_owned());
         }
-        match crate::judge::judge(view, Some(origin)) {
+        match judge(view, Some(origin)) {
             Ok(judged) => {
                 self.kind = judged.unchecked_kind().map(str::to_owned);
                 self.creation = judged.creation().cloned();
             }
             Err(fault) => {
                 self.fault = Some((fault.code(), cut(fault.to_string())));
-                self.creation = crate::judge::creation_of_another(view);
+                self.creation = creation_of_another(view);
             }
         }
     }
@@ -385,4 +380,13 @@ impl Lines {
 /// The key that a `kid` of the right form spells.
 fn key_bytes(kid: &str) -> Option<KeyBytes> {
     unhex(kid.strip_prefix("ed25519:")?.as_bytes())
+}
+
+/// The creation in a record 0 that is at fault, such as that of another origin: its rules hold all the
+/// same.
+fn creation_of_another(view: &RecordView<'_>) -> Option<Creation> {
+    match view.body {
+        Body::System(system) if view.seq == Seq::ZERO => Creation::parse(system).ok(),
+        _ => None,
+    }
 }

@@ -1,16 +1,20 @@
-//! A receipt: one record with everything that proves it (`docs/FORMAT.md` section 6).
+//! A receipt: one record with everything that proves it (`docs/FORMAT.md` sections 6 and 8.5).
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::path::Path;
 
-use indelible_core::code::Code;
+use indelible_core::checkpoint::Checkpoint;
+use indelible_core::code::{Class, Code, UncheckedCode};
 use indelible_core::key::Trust;
 use indelible_core::limits::RECEIPT_FILE_BYTES_MAX;
-use indelible_core::receipt::Receipt;
+use indelible_core::name::LedgerName;
+use indelible_core::receipt::{Receipt, ReceiptError, Signed};
 use serde::Serialize;
 
-use crate::report::{ExpectedHead, Verdict};
+use crate::findings::{Finding, Unchecked};
+use crate::heads::{BadHead, Head, HeadFile};
+use crate::report::Verdict;
 
 /// What a good receipt proves.
 #[derive(Debug, Clone, Serialize)]
@@ -33,94 +37,166 @@ pub struct Proven {
     pub root: String,
     /// The record, as text.
     pub record: String,
+    /// Records that the largest head vouches for that was compared; absent where none was.
+    pub known_to: Option<u64>,
 }
 
 /// What came of a receipt.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ReceiptReport {
     /// What is proven, if anything is.
     pub proven: Option<Proven>,
-    /// What is wrong: code and reason.
-    pub problem: Option<(Code, String)>,
+    /// What is wrong: the first thing.
+    pub finding: Option<Finding>,
     /// What could not be checked.
-    pub unchecked: Vec<String>,
+    pub unchecked: Vec<Unchecked>,
 }
 
 impl ReceiptReport {
     /// How it ended.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        Verdict::of(u64::from(self.problem.is_some()), self.unchecked.len() as u64)
+        let of =
+            |class| u64::from(self.finding.as_ref().is_some_and(|finding| finding.class == class));
+        let unchecked = self.unchecked.len() as u64;
+        Verdict::of(of(Class::Tampering), of(Class::Damage), of(Class::Behind), unchecked)
     }
 
-    fn wrong(code: Code, reason: impl Into<String>) -> Self {
-        Self { proven: None, problem: Some((code, reason.into())), unchecked: Vec::new() }
+    fn found(finding: Finding) -> Self {
+        Self { finding: Some(finding), ..Self::default() }
+    }
+
+    fn bad(bad: BadHead) -> Self {
+        match bad {
+            BadHead::Finding(finding) => Self::found(*finding),
+            BadHead::Unchecked(unchecked) => Self { unchecked: vec![unchecked], ..Self::default() },
+        }
     }
 }
 
-/// Verifies a receipt. Of `heads` (name, note), one of the same size must have the same root.
+/// Verifies a receipt. Each of `heads` must be of the same tree to be compared with it; `wanted` are the
+/// ledgers asked for, none for any.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub fn verify(
     path: &Path,
     trust: &Trust,
-    heads: &[(String, Vec<u8>)],
+    heads: &[HeadFile],
+    wanted: &[LedgerName],
 ) -> io::Result<ReceiptReport> {
     let mut bytes = Vec::new();
     File::open(path)?.take(RECEIPT_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(verify_bytes(&bytes, trust, heads))
+    Ok(verify_bytes(&bytes, trust, heads, wanted))
 }
 
-/// [`verify`] for the bytes of a receipt, which may end in a line feed.
+/// [`verify`] for the bytes of a receipt's file.
 #[must_use]
-pub fn verify_bytes(bytes: &[u8], trust: &Trust, heads: &[(String, Vec<u8>)]) -> ReceiptReport {
-    if bytes.len() > RECEIPT_FILE_BYTES_MAX {
-        let reason = format!(
-            "it has more than the {RECEIPT_FILE_BYTES_MAX} bytes that a receipt has at most"
-        );
-        return ReceiptReport::wrong(Code::NotCanonical, reason);
+pub fn verify_bytes(
+    bytes: &[u8],
+    trust: &Trust,
+    heads: &[HeadFile],
+    wanted: &[LedgerName],
+) -> ReceiptReport {
+    let opened = match open(bytes, trust) {
+        Ok(opened) => opened,
+        Err(bad) => return ReceiptReport::bad(bad),
+    };
+    let mut report = ReceiptReport::default();
+    let mut known_to = None;
+    let ledger = opened.checkpoint.origin.ledger();
+    if !wanted.is_empty() && !wanted.iter().any(|name| **name == *ledger) {
+        let why = "it is not the ledger asked for";
+        report.unchecked.push(Unchecked::new(UncheckedCode::NotFound, ledger, why).ledger(ledger));
     }
-    let receipt = match Receipt::from_file(bytes) {
-        Ok(receipt) => receipt,
-        Err(error) => return ReceiptReport::wrong(error.code, error.reason),
-    };
-    let verified = match receipt.open(trust) {
-        Ok(verified) => verified,
-        Err(error) => return ReceiptReport::wrong(error.code, error.reason),
-    };
-    let (record, checkpoint) = (&verified.record, &verified.checkpoint);
-    let mut unchecked = Vec::new();
-    for (source, note) in heads {
-        let head = match ExpectedHead::open(source, note, trust) {
-            Ok(head) => head,
-            Err(finding) => return ReceiptReport::wrong(finding.code, finding.message),
-        };
-        if head.origin != checkpoint.origin {
-            unchecked.push(format!("the head in {source} is of another ledger, {}", head.origin));
-        } else if head.size == checkpoint.size && head.root != checkpoint.root {
-            let reason = format!(
-                "the ledger signed two different trees of {} records: this receipt's and the one in {source}",
-                head.size
-            );
-            return ReceiptReport::wrong(Code::RootMismatch, reason);
-        } else if head.size != checkpoint.size {
-            unchecked.push(format!(
-                "the head in {source} has {} records and the receipt's tree {}; whether one continues the other takes a consistency proof or the whole ledger",
-                head.size, checkpoint.size
-            ));
+    if let Some(kind) = &opened.kind {
+        let what = format!("the record's kind {kind:?}");
+        let why = "this program does not know the kind, and so not what it means";
+        report.unchecked.push(Unchecked::new(UncheckedCode::KindUnknown, what, why).ledger(ledger));
+    }
+    for file in heads {
+        match compare(file, &opened.checkpoint, trust) {
+            Ok(size) => known_to = known_to.max(size),
+            Err(BadHead::Finding(finding)) => return ReceiptReport::found(*finding),
+            Err(BadHead::Unchecked(unchecked)) => report.unchecked.push(unchecked),
         }
     }
+    report.proven = Some(Proven { known_to, ..opened.proven });
+    report
+}
+
+/// Compares a head with the receipt's checkpoint; how many records it then vouches for.
+fn compare(file: &HeadFile, own: &Checkpoint, trust: &Trust) -> Result<Option<u64>, BadHead> {
+    let head = Head::open(file, trust)?;
+    let not_compared = |why: String| Err(BadHead::Unchecked(head.not_compared(why)));
+    if head.size == 0 {
+        return Ok(None);
+    }
+    if head.origin != own.origin {
+        return not_compared(format!("it is of another ledger, {}", head.origin));
+    }
+    if head.size != own.size {
+        return not_compared(format!(
+            "it has {} records and the receipt's tree {}; whether one continues the other takes a consistency proof or the whole ledger",
+            head.size, own.size
+        ));
+    }
+    if head.root != own.root {
+        let what = format!(
+            "the ledger signed two different trees of {} records: this receipt's and the head in {}",
+            head.size, head.source
+        );
+        let finding = Finding::tampering(Code::RootMismatch, what);
+        return Err(BadHead::Finding(Box::new(finding.ledger(own.origin.ledger()))));
+    }
+    Ok(Some(head.size))
+}
+
+/// A receipt in which nothing is wrong.
+struct Opened {
+    checkpoint: Checkpoint,
+    /// Its kind, where that is not known.
+    kind: Option<String>,
+    proven: Proven,
+}
+
+fn open(bytes: &[u8], trust: &Trust) -> Result<Opened, BadHead> {
+    let receipt = Receipt::from_file(bytes).map_err(wrong)?;
+    let verified = receipt.open(trust).map_err(wrong)?;
+    let (record, checkpoint) = (&verified.record, verified.checkpoint);
+    let signed_by = match &receipt.signed {
+        Signed::Own(signature) => Some(signature.key_id.to_string()),
+        Signed::Creation { .. } => None,
+    };
     let proven = Proven {
         origin: checkpoint.origin.to_string(),
         seq: record.seq.get(),
         id: record.id.to_string(),
         time: record.time.to_string(),
         digest: receipt.digest.to_hex(),
-        signed_by: receipt.signature.as_ref().map(|signed| signed.key_id.to_string()),
+        signed_by,
         tree_size: checkpoint.size,
         root: checkpoint.root.to_base64(),
         record: String::from_utf8_lossy(&receipt.record).into_owned(),
+        known_to: None,
     };
-    ReceiptReport { proven: Some(proven), problem: None, unchecked }
+    let kind = verified.judged.unchecked_kind().map(str::to_owned);
+    Ok(Opened { checkpoint, kind, proven })
+}
+
+/// The checkpoint of a receipt in which nothing is wrong.
+pub(crate) fn checkpoint_of(bytes: &[u8], trust: &Trust) -> Result<Checkpoint, BadHead> {
+    open(bytes, trust).map(|opened| opened.checkpoint)
+}
+
+fn wrong(error: ReceiptError) -> BadHead {
+    match error {
+        ReceiptError::Fault { code, class, reason } => {
+            BadHead::Finding(Box::new(Finding::new(code, class, reason)))
+        }
+        error => {
+            let (code, what) = (UncheckedCode::VersionUnknown, "the receipt");
+            BadHead::Unchecked(Unchecked::new(code, what, error.to_string()))
+        }
+    }
 }

@@ -235,7 +235,8 @@ impl Pass<'_> {
         let key = signer.and_then(|signer| self.batch.keys.get(signer.key as usize));
         if let Some(key) = key.filter(|_| !trusted) {
             let kid = indelible_core::encoding::hex(key);
-            let what = format!("records are signed with ed25519:{kid}, which is not a key you gave");
+            let what =
+                format!("records are signed with ed25519:{kid}, which is not a key you gave");
             let last = seq.saturating_add(count.saturating_sub(1));
             let finding = Finding::damage(Code::KeyUnknown, what).between(seq, last);
             self.ledger.find(finding.times(count).repeating());
@@ -296,12 +297,14 @@ impl Ledger {
     /// when no more is to be looked at.
     pub(crate) fn take(&mut self, batch: &Batch, origin: &Origin) -> bool {
         debug_assert_eq!(self.source, Source::Whole);
-        let damaged_max =
-            crate::limits::DAMAGED_LINES_MAX.saturating_sub(self.state.tally.damaged);
+        let damaged_max = crate::limits::DAMAGED_LINES_MAX.saturating_sub(self.state.tally.damaged);
         let passed = self.pass(batch, &Measure { origin, intact: None, damaged_max });
-        let grown = self.state.tree.take().filter(|_| passed.in_place).and_then(|mut tree| {
-            tree.append_range(&batch.range).is_ok().then_some(tree)
-        });
+        let grown = self
+            .state
+            .tree
+            .take()
+            .filter(|_| passed.in_place)
+            .and_then(|mut tree| tree.append_range(&batch.range).is_ok().then_some(tree));
         self.state.tree = grown;
         // What stands behind the last line that is looked at is not known, be it nothing.
         !passed.stopped && self.state.tally.damaged < crate::limits::DAMAGED_LINES_MAX

@@ -202,7 +202,10 @@ impl ReplayState {
             sound: self.sound,
             tampering: tally.tampering,
             time: self.time.map(|time| time.to_string()),
-            tree: self.tree.as_ref().map(|t| t.subtrees().iter().map(NodeHash::to_base64).collect()),
+            tree: self
+                .tree
+                .as_ref()
+                .map(|t| t.subtrees().iter().map(NodeHash::to_base64).collect()),
             unchecked: tally.unchecked,
             v: VERSION,
         };
@@ -257,7 +260,9 @@ fn read(value: &Value) -> Result<ReplayState, StateError> {
         tree: tree(value, due)?,
         sound: flag(value, "sound")?,
         manifest: text(value, "manifest", |text| Sha256Hash::from_hex(text).ok())?,
-        kinds: texts(value, "kinds")?.filter(|kinds| kinds.len() <= KINDS_MAX).ok_or(wrong("kinds"))?,
+        kinds: texts(value, "kinds")?
+            .filter(|kinds| kinds.len() <= KINDS_MAX)
+            .ok_or(wrong("kinds"))?,
         known_to: maybe_number(value, "known_to")?,
         tally: Tally {
             records: number(value, "records")?,
@@ -329,7 +334,8 @@ fn texts(value: &Value, name: &str) -> Result<Option<Vec<String>>, StateError> {
     if found.is_null() {
         return Ok(None);
     }
-    let texts = found.as_array().unwrap_or_default().iter().map(|text| text.as_str().map(str::to_owned));
+    let texts =
+        found.as_array().unwrap_or_default().iter().map(|text| text.as_str().map(str::to_owned));
     match texts.collect::<Option<Vec<_>>>() {
         Some(texts) if found.as_array().is_some() => Ok(Some(texts)),
         _ => Err(wrong(name)),

@@ -277,17 +277,17 @@ fn a_live_ledger_is_fed_in_chunks() {
         let plan = Plan { sign_per, commit: 50, event_bytes: 600, ..plan() };
         let ledger = plan.ledger(9000);
         let feed = |records: &[Made], options: Options, note: &str| {
-            let mut verifier = Verifier::new(trust(), options).unwrap();
-            verifier.begin(&plan.origin, records.len() as u64);
+            let mut verifier = Verifier::new(trust(), options);
+            let mut live = verifier.live(&plan.origin, records.len() as u64);
             let mut chunk = indelible_verifier::Chunk::new();
             for made in records {
                 chunk.push(&made.record, made.digest, made.signature.as_ref());
                 if chunk.is_full() {
-                    verifier.feed(std::mem::take(&mut chunk));
+                    live.feed(std::mem::take(&mut chunk));
                 }
             }
-            verifier.feed(chunk);
-            verifier.end(note.as_bytes());
+            live.feed(chunk);
+            live.close(note.as_bytes());
             verifier.finish()
         };
         let three = Options { jobs: 3, ..with_head(&ledger.checkpoint(4321)) };

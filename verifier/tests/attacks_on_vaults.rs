@@ -184,7 +184,7 @@ fn a_key_counts_only_for_the_name_it_was_given_under() {
         ("other.example.com", false),
     ] {
         let trust: Trust = [Signer::new(7).vkey(name)].into_iter().collect();
-        let mut verifier = Verifier::new(trust, options()).unwrap();
+        let mut verifier = Verifier::new(trust, options());
         verifier.vault(folder.path());
         let report = verifier.finish();
         if good { assert_good(&report) } else { assert_codes(&report, &[Code::KeyUnknown]) }

@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 
 use indelible_core::code::Code;
-use indelible_verifier::{Options, Verdict};
+use indelible_verifier::{HeadFile, Options, Verdict};
 use proptest::prelude::*;
 use running::{assert_good, codes, export, options, timeless, vault, vault_with};
 use support::{Plan, files};
@@ -178,7 +178,7 @@ proptest! {
         for corruption in &corruptions {
             corrupt(folder.path(), corruption);
         }
-        let heads = vec![("saved".to_owned(), a.checkpoint(40).into_bytes())];
+        let heads = vec![HeadFile::new("saved", a.checkpoint(40))];
         let with = |jobs| vault_with(folder.path(), Options { jobs, findings_max, heads: heads.clone(), ..options() });
         let one = with(1);
         for jobs in [2, 3, 8] {

@@ -200,7 +200,7 @@ fn every_changed_byte_of_a_receipt_is_found() {
             for bits in [1, 0x20, 0x80] {
                 let mut bad = good.clone();
                 bad[at] ^= bits;
-                let report = indelible_verifier::receipt::verify_bytes(&bad, &trust, &[]);
+                let report = indelible_verifier::receipt::verify_bytes(&bad, &trust, &[], &[]);
                 assert_eq!(report.verdict().exit_code(), 1, "byte {at} ^ {bits:#x}");
                 assert!(report.proven.is_none());
             }

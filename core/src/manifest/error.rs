@@ -1,8 +1,7 @@
-//! What can be wrong with a manifest, alone or beside its neighbour.
+//! What can be wrong with a manifest.
 
 use super::TITLE;
 use crate::checkpoint::CheckpointError;
-use crate::code::Code;
 use crate::hash::NodeHash;
 use crate::json::JsonError;
 use crate::limits::{MANIFEST_BYTES_MAX, SEGMENT_RECORDS_MAX};
@@ -22,6 +21,11 @@ pub enum ManifestError {
     /// The bytes are no signed note.
     #[error("the manifest is not a signed note: {0}")]
     Note(#[from] NoteError),
+    /// It is of a version that this program does not read.
+    #[error(
+        "the manifest is of version {0}, which a newer program reads; this one reads version 1"
+    )]
+    Version(u64),
     /// The text is not the title and one line of JSON.
     #[error("the manifest's text is not the line '{TITLE}' and one line of JSON")]
     Lines,
@@ -93,63 +97,4 @@ pub enum ManifestError {
         /// What is wrong.
         error: NoteVerifyError,
     },
-}
-
-impl ManifestError {
-    /// The verification code.
-    #[must_use]
-    pub const fn code(&self) -> Code {
-        match self {
-            Self::Checkpoint(error) => error.code(),
-            Self::Root { .. } => Code::RootMismatch,
-            _ => Code::ManifestInvalid,
-        }
-    }
-}
-
-/// Why a manifest is not the next one after another.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SuccessionError {
-    /// It is about another ledger.
-    #[error("a manifest of {found} follows one of {expected}")]
-    Origin {
-        /// The ledger of the one before.
-        expected: Origin,
-        /// The ledger of this one.
-        found: Origin,
-    },
-    /// Records between the two are missing.
-    #[error("records {expected} to {found} (not included) are in no segment")]
-    Missing {
-        /// The record that should come next.
-        expected: u64,
-        /// The first record that does.
-        found: u64,
-    },
-    /// Both hold the same records.
-    #[error("record {found} is in a segment that should begin with record {expected}")]
-    Overlap {
-        /// The record that should come next.
-        expected: u64,
-        /// The first record that does.
-        found: u64,
-    },
-    /// Its `previous` is another manifest than the one before it.
-    #[error("the manifest of the segment from record {0} names another one as the one before it")]
-    Previous(u64),
-    /// Its first record does not chain to the last of the one before it.
-    #[error("the segment from record {0} does not continue the chain of digests")]
-    FirstPrev(u64),
-}
-
-impl SuccessionError {
-    /// The verification code.
-    #[must_use]
-    pub const fn code(&self) -> Code {
-        match self {
-            Self::Missing { .. } => Code::SegmentMissing,
-            Self::FirstPrev(_) => Code::ChainBroken,
-            Self::Origin { .. } | Self::Overlap { .. } | Self::Previous(_) => Code::ManifestInvalid,
-        }
-    }
 }

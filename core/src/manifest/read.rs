@@ -1,6 +1,6 @@
 //! Reading a manifest's text back.
 
-use super::{Content, Manifest, ManifestError, TITLE};
+use super::{Content, Manifest, ManifestError, TITLE, TITLE_OF_ANY_VERSION};
 use crate::hash::{Digest, NodeHash, Sha256Hash};
 use crate::json::{Limits, Value};
 use crate::key::KeyId;
@@ -15,6 +15,9 @@ const LIMITS: Limits = Limits { bytes_max: MANIFEST_BYTES_MAX, depth_max: 2 };
 /// members and no other spelling; the members that are derived are compared before, for the sake of a
 /// better reason.
 pub(super) fn text(text: &str) -> Result<Manifest, ManifestError> {
+    if let Some(version) = other_version(text) {
+        return Err(ManifestError::Version(version));
+    }
     let json = text
         .strip_prefix(TITLE)
         .and_then(|rest| rest.strip_prefix('\n')?.strip_suffix('\n'))
@@ -47,6 +50,16 @@ pub(super) fn text(text: &str) -> Result<Manifest, ManifestError> {
         }
     }
     if manifest.text() == text { Ok(manifest) } else { Err(ManifestError::UnknownMember) }
+}
+
+/// The number in the title, where it is another one than this program reads.
+fn other_version(text: &str) -> Option<u64> {
+    let (title, _) = text.split_once('\n')?;
+    let number = title.strip_prefix(TITLE_OF_ANY_VERSION)?;
+    let is_number = !number.is_empty()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && (number == "0" || !number.starts_with('0'));
+    (is_number && title != TITLE).then(|| number.parse().unwrap_or(u64::MAX))
 }
 
 struct Members(Value);

@@ -133,27 +133,6 @@ impl CompactRange {
         self.push(0, leaf.into());
     }
 
-    /// Appends the root of a perfect subtree of `1 << level` leaves, such as a whole segment's.
-    ///
-    /// # Errors
-    /// [`RangeError::NotAdjacent`] when the range does not end on a multiple of the subtree's size,
-    /// [`RangeError::Bounds`] when the tree would become too large.
-    pub fn append_subtree(&mut self, level: u8, hash: NodeHash) -> Result<(), RangeError> {
-        let too_large = RangeError::Bounds { begin: self.begin, end: u64::MAX };
-        let leaves = 1u64.checked_shl(level.into()).ok_or(too_large)?;
-        if !self.end.is_multiple_of(leaves) {
-            return Err(RangeError::NotAdjacent {
-                end: self.end,
-                begin: self.end / leaves * leaves,
-            });
-        }
-        match self.end.checked_add(leaves) {
-            Some(end) if end <= SIZE_MAX => self.push(level, hash),
-            _ => return Err(too_large),
-        }
-        Ok(())
-    }
-
     /// Appends the range that begins where this one ends.
     ///
     /// # Errors

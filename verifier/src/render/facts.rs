@@ -92,6 +92,8 @@ pub struct Facts<'a> {
     pub notes: &'a [String],
     /// How many notes there were.
     pub notes_total: u64,
+    /// Whether it is about a receipt, not about ledgers.
+    pub of_receipt: bool,
     /// What a receipt proves.
     pub proven: Option<&'a Proven>,
     /// Records that are concerned, as far as they can still be read.
@@ -116,6 +118,7 @@ impl<'a> Facts<'a> {
             unchecked_total: report.unchecked.total(),
             notes: report.notes.kept(),
             notes_total: report.notes.total(),
+            of_receipt: false,
             proven: None,
             affected,
             bytes: report.bytes,
@@ -137,6 +140,7 @@ impl<'a> Facts<'a> {
             unchecked_total: report.unchecked.len() as u64,
             notes: &[],
             notes_total: 0,
+            of_receipt: true,
             proven: report.proven.as_ref(),
             affected,
             bytes: 0,

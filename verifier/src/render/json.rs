@@ -24,7 +24,7 @@ struct Document<'a> {
     exit_code: u8,
     words: Words,
     #[serde(skip_serializing_if = "Option::is_none")]
-    proven: Option<&'a Proven>,
+    proven: Option<Option<&'a Proven>>,
     ledgers: Ledgers<'a>,
     findings: &'a [Finding],
     findings_total: u64,
@@ -80,7 +80,7 @@ impl Serialize for Facts<'_> {
             verdict: self.verdict,
             exit_code: self.verdict.exit_code(),
             words: words::verdict(self.verdict),
-            proven: self.proven,
+            proven: self.of_receipt.then_some(self.proven),
             ledgers: Ledgers(self.ledgers),
             findings: self.findings,
             findings_total: self.findings_total(),

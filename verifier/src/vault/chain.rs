@@ -155,9 +155,8 @@ impl Chain {
     /// The origin of the manifest named after a run, if it is trusted and of this folder and run.
     fn origin_of(&self, run: Run) -> Option<Origin> {
         let (_, stated) = manifest::read(self.folder.as_ref()?, run, &self.ledger.trust).ok()?;
-        let fits = stated.trusted
-            && stated.run == run
-            && stated.origin.ledger() == self.ledger.name();
+        let fits =
+            stated.trusted && stated.run == run && stated.origin.ledger() == self.ledger.name();
         fits.then_some(stated.origin)
     }
 
@@ -268,7 +267,8 @@ impl Chain {
             Finding::new(code, class, what).between(first, last).file(&*read.name)
         };
         if !read.packed_differs.is_empty() {
-            let what = format!("manifest and segment differ in: {}", read.packed_differs.join(", "));
+            let what =
+                format!("manifest and segment differ in: {}", read.packed_differs.join(", "));
             self.ledger.find(about(Code::ManifestInvalid, Class::Damage, what));
         }
         let intact = stated.trusted && read.packed_differs.is_empty();
@@ -378,11 +378,13 @@ fn why_it_ended(read: &ReadObject) -> Option<(Code, String)> {
             Some((Code::NotCanonical, what))
         }
         Some(End::TooLarge) => {
-            let what = "the segment unpacks to far more than its manifest says; the rest was not read";
+            let what =
+                "the segment unpacks to far more than its manifest says; the rest was not read";
             Some((Code::ManifestInvalid, what.to_owned()))
         }
-        Some(End::Failed(error)) => {
-            Some((Code::ManifestInvalid, format!("the segment cannot be unpacked further: {error}")))
-        }
+        Some(End::Failed(error)) => Some((
+            Code::ManifestInvalid,
+            format!("the segment cannot be unpacked further: {error}"),
+        )),
     }
 }

@@ -53,9 +53,8 @@ pub(crate) fn read(
         let finding = Finding::damage(Code::ManifestInvalid, what).between(first, last);
         Box::new(Spoilt::Finding(finding.file(file.clone())))
     };
-    let unchecked = |code, why: String| {
-        Box::new(Spoilt::Unchecked(Unchecked::new(code, file.clone(), why)))
-    };
+    let unchecked =
+        |code, why: String| Box::new(Spoilt::Unchecked(Unchecked::new(code, file.clone(), why)));
     let note = match folder.read(&file, MANIFEST_BYTES_MAX) {
         Ok(note) if note.len() <= MANIFEST_BYTES_MAX => note,
         Ok(_) => return Err(spoilt(format!("it is larger than {MANIFEST_BYTES_MAX} bytes"))),

@@ -45,9 +45,15 @@ pub(crate) enum Object {
     /// It was not asked for.
     NotRead,
     /// It is not there, or is no regular file.
-    Missing { name: String, why: String },
+    Missing {
+        name: String,
+        why: String,
+    },
     /// The system does not give it.
-    Unreadable { name: String, why: String },
+    Unreadable {
+        name: String,
+        why: String,
+    },
     Read(Box<ReadObject>),
 }
 
@@ -228,4 +234,3 @@ impl<R: Read> Read for Packed<R> {
         }
     }
 }
-

@@ -16,7 +16,7 @@ use indelible_core::manifest::{Content, Manifest};
 use indelible_core::merkle::{CompactRange, NodeSource, inclusion, leaf_hash, perfect_subtrees};
 use indelible_core::name::{EventId, LedgerName, Origin, Seq, ServerName};
 use indelible_core::note;
-use indelible_core::receipt::Receipt;
+use indelible_core::receipt::{Receipt, Signed};
 use indelible_core::record::{Place, PreparedEvent, seal_system};
 use indelible_core::segment::{self, Run};
 use indelible_core::system::{Creation, SignPer};
@@ -285,6 +285,15 @@ impl Ledger {
         ends.map(|end| ledger.seal(vault, (end - ledger.first) as usize)).collect()
     }
 
+    /// What stands in the receipt of a record that is not signed itself.
+    pub fn creation_signed(&self) -> Signed {
+        let first = &self.records[0];
+        Signed::Creation {
+            record: first.record.clone(),
+            signature: first.signature.clone().unwrap(),
+        }
+    }
+
     pub fn receipt(&self, seq: u64, size: u64) -> Receipt {
         let made = &self.records[seq as usize];
         let source =
@@ -293,7 +302,7 @@ impl Ledger {
             record: made.record.clone(),
             prev: seq.checked_sub(1).map(|before| self.records[before as usize].digest),
             digest: made.digest,
-            signature: made.signature.clone(),
+            signed: made.signature.clone().map_or_else(|| self.creation_signed(), Signed::Own),
             proof: inclusion::build(seq, size, &source).unwrap(),
             checkpoint: self.checkpoint(size),
         }

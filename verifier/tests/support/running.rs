@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use indelible_core::code::Code;
+use indelible_core::code::{Code, UncheckedCode};
 use indelible_core::key::{Trust, VKey};
-use indelible_verifier::{Options, Report, Verdict, Verifier, render};
+use indelible_verifier::{HeadFile, Options, Report, Verdict, Verifier, render};
 use serde_json::Value;
 
 use crate::support::{SERVER, Signer};
@@ -21,7 +21,7 @@ pub fn options() -> Options {
 }
 
 pub fn with_head(note: &str) -> Options {
-    Options { heads: vec![("head".into(), note.as_bytes().to_vec())], ..options() }
+    Options { heads: vec![HeadFile::new("head", note)], ..options() }
 }
 
 pub fn vault(path: &Path) -> Report {
@@ -29,7 +29,7 @@ pub fn vault(path: &Path) -> Report {
 }
 
 pub fn vault_with(path: &Path, options: Options) -> Report {
-    let mut verifier = Verifier::new(trust(), options).unwrap();
+    let mut verifier = Verifier::new(trust(), options);
     verifier.vault(path);
     verifier.finish()
 }
@@ -42,7 +42,7 @@ pub fn export_with(bytes: &[u8], options: Options) -> Report {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("export");
     std::fs::write(&path, bytes).unwrap();
-    let mut verifier = Verifier::new(trust(), options).unwrap();
+    let mut verifier = Verifier::new(trust(), options);
     verifier.export(&path);
     verifier.finish()
 }
@@ -62,7 +62,7 @@ pub fn assert_good(report: &Report) {
 /// Something was found, and `code` is among it.
 #[track_caller]
 pub fn assert_found(report: &Report, code: Code) {
-    assert_eq!(report.verdict(), Verdict::Tampered, "{}", render::text(report, None));
+    assert!(report.verdict().exit_code() > 0, "{}", render::text(report, None));
     assert!(codes(report).contains(&code.as_str()), "no {code}:\n{}", render::text(report, None));
 }
 
@@ -72,6 +72,25 @@ pub fn assert_codes(report: &Report, expected: &[Code]) {
     let mut expected: Vec<_> = expected.iter().map(|code| code.as_str()).collect();
     expected.sort_unstable();
     assert_eq!(codes(report), expected, "{}", render::text(report, None));
+}
+
+/// Exactly these codes of these classes were found: `CODE class`, sorted, each once.
+#[track_caller]
+pub fn assert_classes(report: &Report, expected: &[&str]) {
+    let mut found: Vec<String> =
+        report.findings.kept().iter().map(|f| format!("{} {}", f.code, f.class)).collect();
+    found.sort_unstable();
+    found.dedup();
+    assert_eq!(found, expected, "{}", render::text(report, None));
+}
+
+/// Exactly these things were not checked, each once.
+#[track_caller]
+pub fn assert_unchecked(report: &Report, expected: &[UncheckedCode]) {
+    let mut found: Vec<_> = report.unchecked.kept().iter().map(|item| item.code).collect();
+    found.sort_unstable();
+    found.dedup();
+    assert_eq!(found, expected, "{}", render::text(report, None));
 }
 
 /// The report as JSON without what depends on the clock.
