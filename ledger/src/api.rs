@@ -94,8 +94,9 @@ pub struct Appended {
 
 impl Appended {
     /// The receipt of the event at `index` of the results, from memory: there for the new event of a
-    /// group of one. `None` in larger groups, for an event that was refused, and for a duplicate:
-    /// [`crate::Engine::receipt`] reads theirs from the store.
+    /// group of one. `None` in larger groups, for an event that was refused, for a duplicate, and where
+    /// record 0 belongs into the receipt and has not been read yet: [`crate::Engine::receipt`] reads
+    /// these from the store.
     #[must_use]
     pub fn receipt(&self, index: usize) -> Option<Receipt> {
         let accepted = self.results.get(index)?.as_ref().ok().filter(|one| !one.duplicate)?;

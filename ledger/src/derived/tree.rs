@@ -59,7 +59,9 @@ impl Tree {
             let level = LEVELS * (place as u8 + 1);
             for hash in row {
                 // The rows above are full, so each subtree stands on a multiple of its size.
-                let _ = range.append_subtree(level, *hash);
+                let (begin, end) = (range.end(), range.end() + (1 << level));
+                let subtree = CompactRange::from_parts(begin, end, vec![*hash]);
+                let _ = subtree.and_then(|subtree| range.append_range(&subtree));
             }
         }
         self.leaves.iter().for_each(|leaf| range.append(*leaf));

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
 use indelible_core::hash::{Digest, LeafHash, NodeHash};
@@ -10,6 +10,7 @@ use indelible_core::json::Numbers;
 use indelible_core::key::KeyId;
 use indelible_core::merkle::CompactRange;
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
+use indelible_core::receipt::Signed;
 use indelible_core::record::PreparedEvent;
 use indelible_core::system::SignPer;
 use indelible_core::time::Timestamp;
@@ -34,6 +35,8 @@ pub(crate) struct LedgerEntry {
     pub(crate) created: Timestamp,
     /// The durable head; `None` until somebody has loaded it.
     head: ArcSwapOption<Head>,
+    /// Record 0 with its signature, once a receipt has asked for it.
+    signed_creation: OnceLock<Arc<Signed>>,
     size: watch::Sender<u64>,
     /// Where the sequencer is; nobody else looks.
     pub(crate) tip: Mutex<Option<Box<Tip>>>,
@@ -188,6 +191,7 @@ impl LedgerEntry {
             keys,
             created,
             head: ArcSwapOption::empty(),
+            signed_creation: OnceLock::new(),
             size: watch::Sender::new(0),
             tip: Mutex::new(None),
         }
@@ -212,6 +216,16 @@ impl LedgerEntry {
             *known = (*known).max(size);
             newer
         });
+    }
+
+    /// Record 0 with its signature, as receipts of records without one carry it, if it has been read.
+    pub(crate) fn signed_creation(&self) -> Option<&Arc<Signed>> {
+        self.signed_creation.get()
+    }
+
+    /// Keeps record 0 with its signature, which never changes.
+    pub(crate) fn keep_signed_creation(&self, creation: Signed) -> &Arc<Signed> {
+        self.signed_creation.get_or_init(|| Arc::new(creation))
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::hash::NodeHash;
 use indelible_core::merkle::{BuildError, CompactRange, consistency, empty_root, inclusion};
+use indelible_core::key::RecordSignature;
 use indelible_core::name::{EventId, LedgerName, Seq};
 use indelible_core::note;
-use indelible_core::receipt::Receipt;
+use indelible_core::receipt::{Receipt, Signed};
 use indelible_core::time::Timestamp;
 use tokio::sync::watch;
 
@@ -48,6 +49,22 @@ impl At {
         } else {
             Err(ReadError::OutOfRange { asked: size, size: self.head.size() })
         }
+    }
+
+    /// Why a record with this signature, or without one, can be believed.
+    fn signed(&self, signature: Option<RecordSignature>) -> Result<Signed, ReadError> {
+        if let Some(signature) = signature {
+            return Ok(Signed::Own(signature));
+        }
+        if let Some(creation) = self.entry.signed_creation() {
+            return Ok(Signed::clone(creation));
+        }
+        let first = records::get(&*self.store, self.number(), Seq::ZERO)?;
+        let unsigned = || corrupt(&format!("record 0 of '{}' has no signature", self.entry.name));
+        let first = first.ok_or_else(unsigned)?;
+        let signature = first.signature.ok_or_else(unsigned)?;
+        let creation = Signed::Creation { record: first.record.to_vec(), signature };
+        Ok(Signed::clone(self.entry.keep_signed_creation(creation)))
     }
 
     fn root_at(&self, size: u64) -> Result<NodeHash, ReadError> {
@@ -203,7 +220,7 @@ impl Engine {
             record: record.record.to_vec(),
             prev: record.prev,
             digest: record.digest,
-            signature: record.signature,
+            signed: at.signed(record.signature)?,
             proof,
             checkpoint: at.head.checkpoint.note.clone(),
         }))

@@ -8,7 +8,7 @@ use indelible_core::hash::Digest;
 use indelible_core::key::{KeyId, RecordSignature, Signature};
 use indelible_core::merkle::Growth;
 use indelible_core::name::{EventId, Seq};
-use indelible_core::receipt::Receipt;
+use indelible_core::receipt::{Receipt, Signed};
 use indelible_core::system::Creation;
 use indelible_core::time::Timestamp;
 
@@ -92,6 +92,9 @@ pub(crate) struct SignedRun {
     /// In the order of `to_sign`.
     pub(crate) signatures: Vec<Signature>,
     pub(crate) checkpoint: Arc<SignedCheckpoint>,
+    /// Record 0 with its signature, for receipts of records that have none; `None` when nobody has
+    /// read it yet.
+    pub(crate) creation: Option<Arc<Signed>>,
 }
 
 impl SignedRun {
@@ -129,18 +132,23 @@ impl SignedRun {
         })
     }
 
-    /// The receipt of record `index`, whose bytes are `record`, from memory.
+    /// The receipt of record `index`, whose bytes are `record`, from memory; `None` where something that
+    /// belongs into it has to be read from the store.
     pub(crate) fn receipt(&self, index: u32, record: Vec<u8>) -> Option<Receipt> {
         let index = index as usize;
         let prev = match index.checked_sub(1) {
             Some(before) => self.facts.digests.get(before).copied(),
             None => self.prev,
         };
+        let signed = match self.signature(index) {
+            Some(signature) => Signed::Own(signature),
+            None => Signed::clone(self.creation.as_deref()?),
+        };
         Some(Receipt {
             record,
             prev,
             digest: *self.facts.digests.get(index)?,
-            signature: self.signature(index),
+            signed,
             proof: self.growth.inclusion_proof(self.seq(index)?.get())?,
             checkpoint: self.checkpoint.note.clone(),
         })

@@ -120,7 +120,15 @@ impl Sealing {
         tip.frontier = growth.frontier();
         let to_sign = match self.entry.sign_per {
             SignPer::Record => ToSign::All,
-            SignPer::Commit => ToSign::These(signed_places(self.len(), self.entry.max_unsigned)),
+            SignPer::Commit => {
+                let mut places = signed_places(self.len(), self.entry.max_unsigned);
+                // Record 0 says how the ledger is signed, so it always carries a signature itself:
+                // receipts of records without one show it.
+                if self.creation.is_some() && places.first() != Some(&0) {
+                    places.insert(0, 0);
+                }
+                ToSign::These(places)
+            }
         };
         let Self { entry, creation, first, prev, blocks, facts } = self;
         Ok(Sealed { entry, creation, first, prev, blocks, facts, growth, tiles, to_sign })

@@ -162,6 +162,7 @@ impl Signing {
                 let line = note::signature_line(&sealed.entry.origin, &self.shared.key, signature);
                 let note = note::assemble(text, &line);
                 let signed = SignedRun {
+                    creation: sealed.entry.signed_creation().cloned(),
                     first: sealed.first,
                     prev: sealed.prev,
                     facts: sealed.facts,

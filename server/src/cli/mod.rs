@@ -115,7 +115,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Serve(args) => serve::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(&args),
-        Command::Key(command) => key::run(command).await,
+        Command::Key(command) => wait(key::run(command)),
         Command::Completions(args) => completions::run(&args),
         Command::Version(args) => version::run(&args),
         Command::Ledger(command) => wait(ledger::run(command)),

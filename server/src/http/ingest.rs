@@ -112,7 +112,7 @@ async fn one(app: &Arc<App>, ledger: &LedgerName, event: Submission) -> Result<R
     let accepted = first(&appended)?;
     let receipt = match appended.receipt(0) {
         Some(receipt) => receipt.to_json(),
-        // It was there before, perhaps long ago: its receipt is read.
+        // It was there before, perhaps long ago, or its receipt takes record 0: it is read.
         None => {
             let (name, seq) = (ledger.clone(), accepted.seq);
             let receipt = app.read(move |engine| Ok(engine.receipt(&name, seq)?)).await?;
