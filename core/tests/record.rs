@@ -137,7 +137,9 @@ fn every_way_to_prepare_an_event_gives_the_same_record() {
         let mut out = Vec::new();
         (event.seal(&parts.place(), None, &mut out), out)
     };
-    let expected = seal(PreparedEvent::new(event).unwrap());
+    let prepared = PreparedEvent::new(event).unwrap();
+    assert_eq!(format!("{prepared:?}"), r#"PreparedEvent({"a":[1,2],"b":{}})"#);
+    let expected = seal(prepared);
     assert_eq!(seal(PreparedEvent::from_object(&object).unwrap()), expected);
     assert_eq!(seal(PreparedEvent::from_member(&envelope, "event").unwrap()), expected);
     assert_eq!(

@@ -34,6 +34,15 @@ pub(super) fn shown(input: &[u8], root: usize, offset: usize) -> Option<Box<str>
     found.map(String::into_boxed_str)
 }
 
+/// A pointer for a sentence: what a name has of control characters is no part of a terminal's language.
+pub(super) fn printable(pointer: &str) -> String {
+    let mut text = String::with_capacity(pointer.len());
+    for c in pointer.chars() {
+        if c.is_control() { text.extend(c.escape_unicode()) } else { text.push(c) }
+    }
+    text
+}
+
 /// Calls `found` with the pointer of each value that begins at one of `offsets` (ascending), as long
 /// as it returns true. The text from `root` up to the last of them has been read and found valid.
 pub(super) fn walk(
