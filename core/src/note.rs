@@ -16,7 +16,8 @@ use std::borrow::Cow;
 use crate::ed25519;
 use crate::encoding::{base64, unbase64};
 use crate::key::{KeyId, PublicKey, Signature};
-use crate::limits::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX};
+use crate::limits::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, SIGNER_SHOWN_BYTES_MAX};
+use crate::text::shown;
 
 /// An em dash and a space, with which each signature line begins.
 const LINE_START: &str = "\u{2014} ";
@@ -160,7 +161,8 @@ impl<'a> SignedNote<'a> {
 
     fn unknown_keys(&self) -> NoteVerifyError {
         let signer = |line: &NoteSignature<'_>| {
-            format!("{}+{:08x}", line.name, u32::from_be_bytes(line.key_hash))
+            let name = shown(line.name, SIGNER_SHOWN_BYTES_MAX);
+            format!("{name}+{:08x}", u32::from_be_bytes(line.key_hash))
         };
         // A few are enough to see what is wrong; a note can carry a hundred.
         let mut names: Vec<String> = self.signatures.iter().take(3).map(signer).collect();

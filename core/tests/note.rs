@@ -5,7 +5,7 @@ mod keys;
 
 use indelible_core::encoding::{base64, unbase64};
 use indelible_core::key::VKey;
-use indelible_core::limits::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX};
+use indelible_core::limits::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, SIGNER_SHOWN_BYTES_MAX};
 use indelible_core::note::{NoteError, NoteVerifyError, SignedNote, assemble, from_file, is_text};
 use keys::TestKey;
 use proptest::prelude::*;
@@ -142,6 +142,12 @@ fn the_refusal_of_unknown_keys_names_who_signed() {
     let message = verify(&assemble(TEXT, &lines), &[]).unwrap_err().to_string();
     assert!(message.contains("w0+40658aaf, w1+40658aaf, w2"), "{message}");
     assert!(message.ends_with("6 more"), "{message}");
+    // Names may be as long as the note, and speak to a terminal.
+    let long = format!("\u{9b}{}", "x".repeat(60_000));
+    let lines: String = (0..3).map(|_| grease(&long, 64)).collect();
+    let message = verify(&assemble(TEXT, &lines), &[]).unwrap_err().to_string();
+    assert!(message.len() < 3 * SIGNER_SHOWN_BYTES_MAX + 200, "{}", message.len());
+    assert!(message.contains("\\u{9b}xxx") && !message.contains(char::is_control), "{message}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use super::error::{JsonError, JsonErrorCode, Parsed, refusal};
 use super::number::{self, Inexact, Literal, Numbers};
 use super::pointer;
 use super::string::{self, run_end};
+use crate::text::printable;
 
 pub(super) use members::Member;
 
@@ -253,7 +254,7 @@ impl<'i, 'o, const CHECK: bool> Reader<'i, 'o, CHECK> {
             let pointer = pointer::shown(self.input, self.root, start);
             let place = match pointer.as_deref() {
                 None | Some("") => "the top".into(),
-                Some(pointer) => pointer::printable(pointer),
+                Some(pointer) => printable(pointer),
             };
             let reason = format!(
                 "the number at {place} {why}; send it as a string, or ask with numbers=text that such \
