@@ -331,6 +331,7 @@ fn system_objects_survive_their_canonical_form() {
     assert!(Creation::parse(&archived.to_canonical()).is_err());
     for sign_per in [SignPer::Record, SignPer::Commit] {
         assert_eq!(sign_per.as_str().parse(), Ok(sign_per));
+        assert_eq!(sign_per.to_string(), sign_per.as_str());
     }
     assert!("both".parse::<SignPer>().is_err());
 }
