@@ -15,6 +15,18 @@ const SORTED: &str = r#"{"action":"invoice.approve","actor":{"id":"usr_01HZX8K4T
 /// The same members as a service might send them: in the order it thought of them.
 const SHUFFLED: &str = r#"{"resource":{"type":"invoice","id":"inv-2026-004711","version":17},"outcome":"success","actor":{"kind":"user","id":"usr_01HZX8K4T2N6W9","ip":"203.0.113.42","roles":["accountant","approver"]},"action":"invoice.approve","urgent":false,"amount":{"value":1249.5,"currency":"EUR"},"context":{"session":"s-88213377","request_id":"7f3c9a52-18be-4c0d-9d6e-2b1f0a64c7e8","user_agent":"Mozilla/5.0 (X11; Linux x86_64)"},"tags":["finance","q4"],"note":"Second approval, limit of 10\u0000 exceeded","retries":0}"#;
 
+const NUMBERS: u64 = 256;
+
+/// An array of doubles of all digits, as shortest text or with so many digits behind the first.
+fn numbers(precision: Option<usize>) -> String {
+    let doubles = (1..=NUMBERS).map(|n| (n as f64).sqrt() * 10f64.powi((n % 20) as i32 - 10));
+    let texts = doubles.map(|double| match precision {
+        None => format!("{double:e}"),
+        Some(digits) => format!("{double:.digits$e}"),
+    });
+    format!("[{}]", texts.collect::<Vec<_>>().join(","))
+}
+
 fn canonical_form(c: &mut Criterion) {
     let mut group = c.benchmark_group("json");
     let spaced = SHUFFLED.replace(",\"", ", \"").replace("\":", "\": ");
@@ -24,6 +36,13 @@ fn canonical_form(c: &mut Criterion) {
             b.iter(|| canonicalize(black_box(text.as_bytes()), Limits::EVENT));
         });
     }
+    for (name, text) in [("shortest", numbers(None)), ("17_digits", numbers(Some(16)))] {
+        group.throughput(Throughput::Elements(NUMBERS));
+        group.bench_function(format!("canonicalize_numbers_{name}"), |b| {
+            b.iter(|| canonicalize(black_box(text.as_bytes()), Limits::EVENT));
+        });
+    }
+    group.throughput(Throughput::Bytes(SORTED.len() as u64));
     group.bench_function("check_canonical_event", |b| {
         b.iter(|| check_canonical(black_box(SORTED.as_bytes()), Limits::EVENT).is_ok());
     });

@@ -29,4 +29,5 @@ pub mod receipt;
 pub mod record;
 pub mod segment;
 pub mod system;
+pub mod text;
 pub mod time;

@@ -71,6 +71,9 @@ pub const NOTE_BYTES_MAX: usize = 256 << 10;
 /// Signature lines a note may carry; C2SP signed-note demands at least 16.
 pub const NOTE_SIGNATURES_MAX: usize = 100;
 
+/// What an error shows of the name of a note's signer, in bytes; a name may be as long as the note.
+pub const SIGNER_SHOWN_BYTES_MAX: usize = 100;
+
 /// Hashes in a proof: a tree of 2^63 leaves is 63 levels high.
 pub const PROOF_HASHES_MAX: usize = 63;
 

@@ -16,7 +16,8 @@ use std::borrow::Cow;
 use crate::ed25519;
 use crate::encoding::{base64, unbase64};
 use crate::key::{KeyId, PublicKey, Signature};
-use crate::limits::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX};
+use crate::limits::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, SIGNER_SHOWN_BYTES_MAX};
+use crate::text::shown;
 
 /// An em dash and a space, with which each signature line begins.
 const LINE_START: &str = "\u{2014} ";
@@ -49,8 +50,6 @@ pub enum NoteError {
     TooManySignatures,
 }
 
-/// What of a stranger's key name is shown in an error, in bytes. It may be as long as the note.
-const SHOWN_NAME_BYTES_MAX: usize = 100;
 
 /// Why no trust follows from a note's signatures.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -163,8 +162,8 @@ impl<'a> SignedNote<'a> {
 
     fn unknown_keys(&self) -> NoteVerifyError {
         let signer = |line: &NoteSignature<'_>| {
-            let name = line.name.get(..line.name.floor_char_boundary(SHOWN_NAME_BYTES_MAX));
-            format!("{}+{:08x}", name.unwrap_or_default(), u32::from_be_bytes(line.key_hash))
+            let name = shown(line.name, SIGNER_SHOWN_BYTES_MAX);
+            format!("{name}+{:08x}", u32::from_be_bytes(line.key_hash))
         };
         // A few are enough to see what is wrong; a note can carry a hundred.
         let mut names: Vec<String> = self.signatures.iter().take(3).map(signer).collect();

@@ -5,7 +5,7 @@ mod keys;
 
 use indelible_core::encoding::{base64, unbase64};
 use indelible_core::key::VKey;
-use indelible_core::limits::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX};
+use indelible_core::limits::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, SIGNER_SHOWN_BYTES_MAX};
 use indelible_core::note::{NoteError, NoteVerifyError, SignedNote, assemble, from_file, is_text};
 use keys::TestKey;
 use proptest::prelude::*;
@@ -142,6 +142,15 @@ fn the_refusal_of_unknown_keys_names_who_signed() {
     let message = verify(&assemble(TEXT, &lines), &[]).unwrap_err().to_string();
     assert!(message.contains("w0+40658aaf, w1+40658aaf, w2"), "{message}");
     assert!(message.ends_with("6 more"), "{message}");
+    let lines: String = (0..3).map(|i| grease(&format!("w{i}"), 64)).collect();
+    let message = verify(&assemble(TEXT, &lines), &[]).unwrap_err().to_string();
+    assert!(message.contains(", w2+") && !message.contains("more"), "{message}");
+    // Names may be as long as the note, and speak to a terminal.
+    let long = format!("\u{9b}{}", "x".repeat(60_000));
+    let lines: String = (0..3).map(|_| grease(&long, 64)).collect();
+    let message = verify(&assemble(TEXT, &lines), &[]).unwrap_err().to_string();
+    assert!(message.len() < 3 * SIGNER_SHOWN_BYTES_MAX + 200, "{}", message.len());
+    assert!(message.contains("\\u{9b}xxx") && !message.contains(char::is_control), "{message}");
 }
 
 #[test]
@@ -223,6 +232,11 @@ fn bytes_that_are_no_note_are_refused_with_the_reason() {
     ] {
         assert_eq!(refusal(&bytes), reason, "{}", String::from_utf8_lossy(&bytes));
     }
+    let text = |bytes: usize| format!("{}\n", "x".repeat(bytes - 2 - line.len()));
+    assert_eq!(key.note("n", &text(NOTE_BYTES_MAX)).len(), NOTE_BYTES_MAX);
+    assert!(SignedNote::parse(key.note("n", &text(NOTE_BYTES_MAX)).as_bytes()).is_ok());
+    let more = refusal(key.note("n", &text(NOTE_BYTES_MAX + 1)).as_bytes());
+    assert_eq!(more, NoteError::TooLarge(NOTE_BYTES_MAX + 1));
     // U+0085 and U+007F are not below 0x20: the specification lets them stand in a text.
     assert!(SignedNote::parse(key.note("n", "a\u{85}\u{7f}\n").as_bytes()).is_ok());
     assert!(is_text("a\n") && !is_text("a") && !is_text("a\t\n") && !is_text(""));

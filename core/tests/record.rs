@@ -1,11 +1,14 @@
 //! Records, their digests and system objects, tried through the public surface.
 
 use indelible_core::chain::record_digest;
+use indelible_core::code::Code;
 use indelible_core::hash::{Digest, Sha256Hash};
 use indelible_core::json::{CanonicalObject, JsonErrorCode, Limits, Numbers, canonicalize};
 use indelible_core::key::KeyId;
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
-use indelible_core::record::{Body, Place, PreparedEvent, RecordError, RecordView, seal_system};
+use indelible_core::record::{
+    Body, Place, PreparedEvent, RecordError, RecordFault, RecordView, judge, seal_system,
+};
 use indelible_core::system::{Creation, SegmentArchived, SignPer, System, SystemError, is_kind};
 use indelible_core::time::Timestamp;
 use proptest::prelude::*;
@@ -134,7 +137,9 @@ fn every_way_to_prepare_an_event_gives_the_same_record() {
         let mut out = Vec::new();
         (event.seal(&parts.place(), None, &mut out), out)
     };
-    let expected = seal(PreparedEvent::new(event).unwrap());
+    let prepared = PreparedEvent::new(event).unwrap();
+    assert_eq!(format!("{prepared:?}"), r#"PreparedEvent({"a":[1,2],"b":{}})"#);
+    let expected = seal(prepared);
     assert_eq!(seal(PreparedEvent::from_object(&object).unwrap()), expected);
     assert_eq!(seal(PreparedEvent::from_member(&envelope, "event").unwrap()), expected);
     assert_eq!(
@@ -326,6 +331,7 @@ fn system_objects_survive_their_canonical_form() {
     assert!(Creation::parse(&archived.to_canonical()).is_err());
     for sign_per in [SignPer::Record, SignPer::Commit] {
         assert_eq!(sign_per.as_str().parse(), Ok(sign_per));
+        assert_eq!(sign_per.to_string(), sign_per.as_str());
     }
     assert!("both".parse::<SignPer>().is_err());
 }
@@ -414,4 +420,45 @@ fn a_kind_that_nobody_knows_yet_is_a_valid_record() {
         assert!(seal_system(bad.as_bytes(), &parts.place(), None, &mut out).is_err(), "{bad}");
         assert_eq!(out, before);
     }
+}
+
+#[test]
+fn what_the_golden_vectors_refuse_as_a_record_stays_refused() {
+    let cases: Vec<serde_json::Value> =
+        serde_json::from_str(include_str!("vectors/record_refused.json")).unwrap();
+    assert_eq!(cases.len(), 12);
+    let origin = Origin::new("ledger.example.com/tenant-1.orders").unwrap();
+    for case in cases {
+        let record = case["record"].as_str().unwrap();
+        let code = match RecordView::parse(record.as_bytes()) {
+            Ok(view) => judge(&view, Some(&origin)).unwrap_err().code(),
+            Err(_) => Code::NotCanonical,
+        };
+        assert_eq!(code.as_str(), case["as"].as_str().unwrap(), "{}", case["why"]);
+    }
+}
+
+/// Without an origin to compare with, a creation still is of the ledger that its record is of.
+#[test]
+fn a_creation_is_of_its_own_records_ledger_whatever_is_known() {
+    let parts = Parts::new("l", "i", 0, "2026-11-21T05:14:00.000000Z");
+    let judged = |origin: &str, expected: Option<&str>| {
+        let creation = Creation { origin: Origin::new(origin).unwrap(), ..creation() };
+        let mut out = Vec::new();
+        seal_system(&creation.to_canonical(), &parts.place(), None, &mut out).unwrap();
+        let expected = expected.map(|expected| Origin::new(expected).unwrap());
+        judge(&RecordView::parse(&out).unwrap(), expected.as_ref()).map(|judged| {
+            assert_eq!(judged.creation(), Some(&creation));
+            assert_eq!(judged.keys(), creation.keys);
+            assert_eq!(judged.unchecked_kind(), None);
+        })
+    };
+    assert_eq!(judged("s/l", None), Ok(()));
+    assert_eq!(judged("s/l", Some("s/l")), Ok(()));
+    let named = Origin::new("s/m").unwrap();
+    assert_eq!(judged("s/m", None), Err(RecordFault::OtherLedger(named.clone())));
+    assert_eq!(judged("s/m", Some("s/m")), Err(RecordFault::OtherLedger(named)));
+    let other = judged("t/l", Some("s/l")).unwrap_err();
+    assert_eq!(other.to_string(), "the creation is one of t/l, where s/l is expected");
+    assert_eq!(other.code(), Code::CreationInvalid);
 }

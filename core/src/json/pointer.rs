@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::string::{parse_string, run_end};
 use crate::limits::POINTER_SHOWN_BYTES_MAX;
+use crate::text::cut;
 
 /// Appends `/` and a name as RFC 6901 section 3 writes it.
 pub(super) fn push_token(path: &mut String, name: &str) {
@@ -26,9 +27,7 @@ pub(super) fn push_token(path: &mut String, name: &str) {
 pub(super) fn shown(input: &[u8], root: usize, offset: usize) -> Option<Box<str>> {
     let mut found = None;
     walk(input, root, &[offset], |path| {
-        let end = path.floor_char_boundary(POINTER_SHOWN_BYTES_MAX);
-        let cut = path.get(..end).unwrap_or_default();
-        found = Some(if cut.len() < path.len() { format!("{cut}\u{2026}") } else { cut.into() });
+        found = Some(cut(path, POINTER_SHOWN_BYTES_MAX).into_owned());
         true
     });
     found.map(String::into_boxed_str)

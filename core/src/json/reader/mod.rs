@@ -18,6 +18,7 @@ use super::error::{JsonError, JsonErrorCode, Parsed, refusal};
 use super::number::{self, Inexact, Literal, Numbers};
 use super::pointer;
 use super::string::{self, run_end};
+use crate::text::printable;
 
 pub(super) use members::Member;
 
@@ -251,10 +252,13 @@ impl<'i, 'o, const CHECK: bool> Reader<'i, 'o, CHECK> {
     fn inexact(&mut self, start: usize, why: Inexact) -> Parsed<()> {
         if CHECK || self.numbers == Numbers::Exact {
             let pointer = pointer::shown(self.input, self.root, start);
+            let place = match pointer.as_deref() {
+                None | Some("") => "the top".into(),
+                Some(pointer) => printable(pointer),
+            };
             let reason = format!(
-                "the number at {} {why}; send it as a string, or ask with numbers=text that such \
-                 numbers be kept as strings",
-                pointer.as_deref().filter(|pointer| !pointer.is_empty()).unwrap_or("the top")
+                "the number at {place} {why}; send it as a string, or ask with numbers=text that such \
+                 numbers be kept as strings"
             );
             let mut error = refusal(JsonErrorCode::NumberInexact, start, reason);
             error.pointer = pointer;
