@@ -126,8 +126,10 @@ impl Archiver {
                 end = cut::next(&task, summary.archived, seal)?.unwrap_or(end);
             }
             let archived = ship::segment(&task, last.as_ref(), end, summary.records).await?;
+            let records = archived.end() - summary.archived;
+            task.progress.shipped(records);
             summary.segments += 1;
-            summary.records += archived.end() - summary.archived;
+            summary.records += records;
             summary.packed_bytes += archived.manifest.packed.size;
             summary.plain_bytes += archived.manifest.plain.size;
             summary.archived = archived.end();

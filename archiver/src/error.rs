@@ -46,9 +46,9 @@ pub enum ArchiveError {
     /// The engine's key does not fit the ledger's origin.
     #[error("the engine's key cannot be used: {0}")]
     Key(#[source] KeyError),
-    /// The run has shipped what it found, but the ledger could not record a segment of before. The next
-    /// run that ships something will.
-    #[error("everything is archived, but the ledger could not record an earlier segment: {0}")]
+    /// The run has shipped its segments, but the ledger could not record one of before. The next run that
+    /// ships something will.
+    #[error("the segments are archived, but the ledger could not record an earlier one: {0}")]
     Record(#[source] AppendError),
     /// A spool file could not be made.
     #[error("no spool file in {}: {source}", folder.display())]

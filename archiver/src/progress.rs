@@ -8,6 +8,8 @@ pub trait Progress: Send + Sync {
     fn begin(&self, ledger: &LedgerName, records: u64);
     /// So many records of the run are packed.
     fn at(&self, records: u64);
+    /// A segment of so many records counts from now on, whatever becomes of the run.
+    fn shipped(&self, _records: u64) {}
     /// Whether the run should end now. What it has not finished is left for the next run.
     fn should_stop(&self) -> bool {
         false

@@ -161,6 +161,20 @@ fn failing(home: &std::path::Path, events: u64) -> (Engine, Arc<Failing<LocalEd2
     (engine, signer)
 }
 
+/// Counts the records of segments.
+#[derive(Default)]
+struct Shipped(AtomicU64);
+
+impl Progress for Shipped {
+    fn begin(&self, _ledger: &LedgerName, _records: u64) {}
+
+    fn at(&self, _records: u64) {}
+
+    fn shipped(&self, records: u64) {
+        self.0.fetch_add(records, SeqCst);
+    }
+}
+
 #[test]
 fn a_ledger_that_cannot_record_a_segment_is_archived_all_the_same_and_records_it_later() {
     let home = tempfile::tempdir().unwrap();
@@ -171,8 +185,10 @@ fn a_ledger_that_cannot_record_a_segment_is_archived_all_the_same_and_records_it
     run().unwrap();
     append(&engine, LEDGER, 5, 100);
     signer.fail(0);
-    let error = run().unwrap_err();
+    let shipped = Shipped::default();
+    let error = wait(archiver.archive(&name(LEDGER), &vault, Seal::Now, &shipped)).unwrap_err();
     assert!(matches!(error, ArchiveError::Record(_)), "{error:?}");
+    assert_eq!(shipped.0.load(SeqCst), 5, "what was shipped is told although the run failed");
     assert_good(vault.root(), 15);
     let said = |seq: u64| engine.get(&name(LEDGER), Seq::new(seq).unwrap()).unwrap();
     assert!(said(15).is_none());

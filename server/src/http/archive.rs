@@ -12,7 +12,6 @@ use indelible_core::json::{Limits, Value, push_string, push_u64};
 use indelible_core::name::LedgerName;
 use indelible_ledger::signer::block_on;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 
 use super::app::App;
 use super::body;
@@ -21,8 +20,8 @@ use super::ingest::json;
 use crate::auth::Scope;
 use crate::config::Archive;
 
-/// Ends a run when the server stops; the next run continues.
-struct UntilStop(watch::Receiver<bool>);
+/// Counts what a run ships, and ends it when the server stops; the next run continues.
+struct UntilStop(Arc<App>);
 
 impl Progress for UntilStop {
     fn begin(&self, ledger: &LedgerName, records: u64) {
@@ -31,8 +30,12 @@ impl Progress for UntilStop {
 
     fn at(&self, _records: u64) {}
 
+    fn shipped(&self, records: u64) {
+        self.0.archived.count(records);
+    }
+
     fn should_stop(&self) -> bool {
-        *self.0.borrow()
+        *self.0.stop.borrow()
     }
 }
 
@@ -103,7 +106,7 @@ pub(super) async fn run(
     seal: Seal,
 ) -> Result<Summary, ArchiveError> {
     let archiver = Archiver::new(app.engine.clone(), app.spool_dir.to_path_buf());
-    let progress = UntilStop(app.stop.clone());
+    let progress = UntilStop(Arc::clone(app));
     let runtime = Handle::current();
     let done = tokio::task::spawn_blocking(move || {
         let vault = DirectoryVault::open(&to)?;
@@ -113,9 +116,7 @@ pub(super) async fn run(
         block_on(archiver.archive(&ledger, &vault, seal, &progress))
     });
     // A run that panicked has written nothing that counts, and the next one continues.
-    let summary = done.await.unwrap_or(Err(ArchiveError::Stopped))?;
-    app.archived.count(&summary);
-    Ok(summary)
+    done.await.unwrap_or(Err(ArchiveError::Stopped))
 }
 
 fn render(summary: &Summary) -> Vec<u8> {

@@ -327,7 +327,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/v1/ledgers/{ledger}/archive",
         scope: Some(Scope::Admin),
         summary: "Ship what is new into a vault",
-        description: "Into a folder of the server's machine that the configuration allows (`archive.dirs`). Interrupted, the next run continues; run twice, it changes nothing. The answer comes when the vault is up to date: unless only whole segments were asked for, `archived` is then `size`, the number of records that the ledger had when the run began and of those that the run appended itself (`segment_archived`, about earlier segments).",
+        description: "Into a folder of the server's machine that the configuration allows (`archive.dirs`). Interrupted, the next run continues; run twice, it changes nothing. The answer comes when the vault is up to date: unless only whole segments were asked for, `archived` is then `size`, the number of records that the ledger had when the run began, or up to the last one that the run appended itself (`segment_archived`, about earlier segments).",
         params: &[],
         takes: &[(JSON, "ArchiveRequest")],
         answers: &[(200, JSON, "ArchiveSummary", "What this run did.")],

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
-use indelible_archiver::{ArchiveError, Seal, Summary, VaultError};
+use indelible_archiver::{ArchiveError, Seal, VaultError};
 use indelible_core::name::LedgerName;
 use indelible_core::time::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
@@ -31,10 +31,10 @@ pub struct Archived {
 }
 
 impl Archived {
-    /// Counts what a run has shipped.
-    pub(super) fn count(&self, summary: &Summary) {
-        self.records.fetch_add(summary.records, Relaxed);
-        self.segments.fetch_add(summary.segments, Relaxed);
+    /// Counts a segment that was shipped.
+    pub(super) fn count(&self, records: u64) {
+        self.records.fetch_add(records, Relaxed);
+        self.segments.fetch_add(1, Relaxed);
     }
 
     fn end_round(&self, has_failed: bool, now: Option<Timestamp>) {

@@ -135,6 +135,7 @@ async fn a_failing_schedule_is_told_in_metrics_and_readiness_and_goes_on_when_it
     .await;
     let metrics = shown("/metrics").await;
     assert!(!metrics.contains("\nindelible_archive_last_success_seconds 0\n"), "{metrics}");
+    assert!(metrics.contains("\nindelible_archived_records_total 1\n"), "{metrics}");
     assert!(metrics.contains("\nindelible_archive_failing 0\n"), "{metrics}");
     server.running.stop().await;
 }
