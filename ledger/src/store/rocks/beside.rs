@@ -47,7 +47,8 @@ impl RocksBeside {
             .map_err(|error| StoreError::from_io(&error, &current.display().to_string()))?;
         let mut tries = 1;
         loop {
-            match Self::try_open(config) {
+            // Every file is held open, for the writer may delete it at any moment.
+            match Self::try_open(config, -1) {
                 // Damage and a file that has just been deleted look alike, so both are tried again.
                 Err(StoreError::Io(_) | StoreError::Corrupt(_)) if tries < TRIES_MAX => {
                     tries += 1;
@@ -58,11 +59,11 @@ impl RocksBeside {
         }
     }
 
-    fn try_open(config: &RocksConfig) -> Result<Self, StoreError> {
+    fn try_open(config: &RocksConfig, open_files_max: i32) -> Result<Self, StoreError> {
         let mut options = options::database(config)?;
         options.create_if_missing(false);
         options.create_missing_column_families(false);
-        options.set_max_open_files(-1);
+        options.set_max_open_files(open_files_max);
         refuse_unknown_families(&options, &config.path)?;
         let cache = Cache::new_lru_cache(config.block_cache_bytes);
         let families = options::families(config, &cache);
@@ -93,7 +94,9 @@ impl RocksBeside {
         if !Space::ALL.iter().all(|space| names.iter().any(|name| name == space.name())) {
             return Ok(None);
         }
-        Self::try_open(config).map(Some)
+        // Nobody deletes files now: they can be opened as they are needed, however many there are.
+        let open_files_max = i32::try_from(config.open_files_max).unwrap_or(i32::MAX);
+        Self::try_open(config, open_files_max).map(Some)
     }
 
     fn view(&self) -> View<'_> {
