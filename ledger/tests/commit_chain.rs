@@ -11,7 +11,7 @@ use indelible_ledger::rows::block::{self, BlockPlace};
 use indelible_ledger::rows::{CommitNumber, LedgerNumber, commit, head, index, node, tile};
 use indelible_ledger::store::memory::MemoryDisk;
 use indelible_ledger::store::{Space, StoreOpener as _};
-use indelible_ledger::{Engine, OpenError};
+use indelible_ledger::{AppendError, Engine, OpenError, ReadError};
 
 /// Two ledgers, created by the commits 1 and 2; then commit `n` of 3 to 62 adds ten records to "a" when
 /// it is odd and to "b" when it is even.
@@ -154,4 +154,16 @@ fn a_hole_as_wide_as_numbers_go_is_stepped_over() {
     let last = CommitNumber((1 << 52) - 1);
     let first = Fault::CommitsMissing { first: CommitNumber(63), last };
     assert_eq!(checked.faults.kept()[0], first);
+}
+
+/// Opening looks at the ledgers that were written to last. All others are looked at when they are used.
+#[test]
+fn nothing_is_appended_to_a_head_that_its_records_do_not_lead_to() {
+    let place = scene();
+    let engine = place.open();
+    place.disk.tamper(Space::Blocks, &first_of(62), None);
+    let error = append_one(&engine, "b", without_id(1)).unwrap_err();
+    assert!(matches!(error, AppendError::Read(ReadError::Corrupt(_))), "{error:?}");
+    append_one(&engine, "a", without_id(1)).unwrap();
+    run(engine.close());
 }

@@ -9,6 +9,9 @@ use indelible_tests::client::Event;
 use indelible_tests::programs::{indelible, run};
 use indelible_tests::server::Setup;
 
+/// How many bytes are left of a log of so many; `None`: not even the file.
+type Left = fn(u64) -> Option<u64>;
+
 fn newest_log(data: &Path) -> PathBuf {
     let files = fs::read_dir(data.join("db")).unwrap().map(|entry| entry.unwrap().path());
     let logs = files.filter(|path| path.extension().is_some_and(|e| e == "log"));
@@ -29,13 +32,13 @@ fn a_log_that_lost_its_end_after_a_kill_is_noticed_to_the_commit() {
         acknowledged.extend(client.append("orders", &[event]));
     }
     // One byte is part of one commit; the head outside of the database knows even that.
-    let losses: [(&str, fn(u64) -> u64); 6] = [
-        ("its last byte", |bytes| bytes - 1),
-        ("a third of it", |bytes| bytes * 2 / 3),
-        ("half of it", |bytes| bytes / 2),
-        ("nearly all", |_| 10),
-        ("all", |_| 0),
-        ("the file", |_| u64::MAX),
+    let losses: [(&str, Left); 6] = [
+        ("its last byte", |bytes| Some(bytes - 1)),
+        ("a third of it", |bytes| Some(bytes * 2 / 3)),
+        ("half of it", |bytes| Some(bytes / 2)),
+        ("nearly all", |_| Some(10)),
+        ("all", |_| Some(0)),
+        ("the file", |_| None),
     ];
     for (what, left) in losses {
         // Right after an answer: the head file was not flushed for a while.
@@ -47,8 +50,10 @@ fn a_log_that_lost_its_end_after_a_kill_is_noticed_to_the_commit() {
         let log = newest_log(&data);
         let kept = fs::read(&log).unwrap();
         match left(kept.len() as u64) {
-            u64::MAX => fs::remove_file(&log).unwrap(),
-            bytes => OpenOptions::new().write(true).open(&log).unwrap().set_len(bytes).unwrap(),
+            None => fs::remove_file(&log).unwrap(),
+            Some(bytes) => {
+                OpenOptions::new().write(true).open(&log).unwrap().set_len(bytes).unwrap()
+            }
         }
         let refusal = setup.start().expect_err(what);
         assert_eq!(refusal.code, 2, "{what}: {refusal:?}");
