@@ -91,10 +91,13 @@ fn lost_commits_are_named_with_the_records_that_went_with_them() {
     }
 }
 
+/// What it is, the row, what it is replaced by (`None`: nothing), and what the fault says.
+type Wrong<'a> = (&'a str, Space, Vec<u8>, Option<&'a [u8]>, &'a str);
+
 #[test]
 fn every_single_row_that_is_missing_or_wrong_is_found_and_keeps_the_engine_from_starting() {
     let ledger = LedgerNumber(1);
-    let wrong: [(&str, Space, Vec<u8>, Option<&[u8]>, &str); 12] = [
+    let wrong: [Wrong<'_>; 12] = [
         ("a row of the chain", Space::Commits, row_of(30).into(), None, "commit 30 is missing"),
         ("another digest", Space::Commits, row_of(30).into(), Some(&[7; 32]), "commit 30 is not"),
         ("half a digest", Space::Commits, row_of(30).into(), Some(&[7; 16]), "chain over commits"),
