@@ -60,7 +60,8 @@ pub struct EngineLimits {
     pub store_cache_bytes: usize,
     /// Threads that sign one batch with a signer in this process (1 or 2).
     pub sign_threads: usize,
-    /// Longest time that the head file outside the database may lag behind.
+    /// How often the head file outside of the database is flushed. It is written with every commit; this
+    /// long it may be behind after a power cut.
     pub head_interval: Duration,
     /// Longest wait between two attempts to reopen a store that failed.
     pub reopen_backoff_max: Duration,

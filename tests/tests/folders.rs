@@ -89,8 +89,6 @@ fn with_old_database(kill: bool) -> (tempfile::TempDir, Setup) {
     let server = setup.start().expect("a later start");
     server.client().append("orders", &events(10, 10));
     if kill {
-        // The head file is behind by its interval at most.
-        std::thread::sleep(Duration::from_millis(1500));
         server.kill();
     } else {
         server.stop();
@@ -186,7 +184,7 @@ fn a_full_disk_is_a_clear_problem_loses_nothing_and_heals_when_there_is_room() {
     let disk = folder.path().join("disk");
     fs::create_dir(&disk).unwrap();
     let prepare = "head -c 48m /dev/zero > \"$0/ballast\"";
-    let Some(wrapper) = in_memory(&disk, "144m", prepare) else {
+    let Some(wrapper) = in_memory(&disk, "96m", prepare) else {
         say_skipped("a full disk", "this system allows no mount namespace");
         return;
     };

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use indelible_core::key::Trust;
 use indelible_tests::check::{Witness, books_balance};
+use indelible_tests::faulty_disk::FaultyDisk;
 use indelible_tests::programs::{indelible_verify, run};
 use indelible_tests::sandbox::{Disk, say_skipped};
 use indelible_tests::server::{Server, Setup};
@@ -182,5 +183,45 @@ fn nothing_acknowledged_is_lost_when_the_power_goes() {
     announce(&board, &server);
     let books = settle(&board, writers, &server);
     describe("without power", rounds, &books, since);
+    server.stop();
+}
+
+/// The same, and of what was not flushed each sector is there or is not: disks write in the order they
+/// like.
+#[test]
+fn nothing_acknowledged_is_lost_when_the_power_goes_in_the_middle_of_writing() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_faulty-disk"));
+    let mut disk = match FaultyDisk::new(program, folder.path()) {
+        Ok(disk) => disk,
+        Err(why) => return say_skipped("losing power in the middle of writing", &why),
+    };
+    let rounds = number("INDELIBLE_POWER_ROUNDS", POWER_ROUNDS);
+    let mut random = Random::new(number("INDELIBLE_KILL_SEED", 1));
+    let setup = Setup::new(&disk.mount_point().join("data")).within(disk.wrapper());
+    let mut server = setup.start().expect("the first start");
+    for (ledger, sign_per) in LEDGERS {
+        server.client().create(ledger, sign_per);
+    }
+    let board = Arc::new(Switchboard::default());
+    let writers = start_writers(&board, &server.trust());
+    let mut witness = Witness::default();
+    let since = Instant::now();
+    for round in 1..=rounds {
+        announce(&board, &server);
+        std::thread::sleep(random.between(Duration::from_millis(50), Duration::from_millis(900)));
+        // No freezing: this disk never says that something was flushed which was not, so that a server
+        // that lives a moment longer than its disk answers nothing wrong.
+        disk.cut_power();
+        board.set(None);
+        server.kill();
+        disk.restore_power(random.draw() | 1);
+        server = setup.start().unwrap_or_else(|refusal| panic!("round {round}: {refusal:?}"));
+        look(&mut witness, &board, &server);
+        assert!(writers.iter().all(|writer| !writer.is_finished()), "a writer found a fault");
+    }
+    announce(&board, &server);
+    let books = settle(&board, writers, &server);
+    describe("in the middle of writing", rounds, &books, since);
     server.stop();
 }

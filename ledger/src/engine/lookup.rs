@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::merkle::CompactRange;
-use indelible_core::name::LedgerName;
+use indelible_core::name::{LedgerName, Seq};
 use indelible_core::note::SignedNote;
 use indelible_core::system::Creation;
 
 use super::entry::{Head, LedgerEntry, Settings, Tip};
-use super::records::corrupt;
+use super::records::{LoadedBlock, corrupt, load_block};
 use super::shared::Shared;
 use crate::api::SignedCheckpoint;
 use crate::error::ReadError;
@@ -78,9 +78,36 @@ pub(crate) fn load_head(store: &dyn Read, entry: &LedgerEntry) -> Result<Arc<Hea
         return Err(corrupt(&format!("the head of ledger '{}' is missing", entry.name)));
     };
     let row = HeadRow::decode(&value).map_err(StoreError::from)?;
+    ends_with_its_last_record(store, entry, &row)?;
     let head = Arc::new(head_from_row(entry, row)?);
     entry.advance(Arc::clone(&head));
     Ok(entry.head().unwrap_or(head))
+}
+
+/// Opening looks at the ledgers that were written to last; the others are looked at when they are first
+/// used, so that nothing is ever appended to a head that its records do not lead to.
+fn ends_with_its_last_record(
+    store: &dyn Read,
+    entry: &LedgerEntry,
+    row: &HeadRow,
+) -> Result<(), ReadError> {
+    let last = row.size.checked_sub(1).and_then(|last| Seq::new(last).ok());
+    let block = match last {
+        Some(last) => load_block(store, LedgerNumber(entry.number), last)?,
+        None => None,
+    };
+    let ends = |block: &LoadedBlock| block.first.get() + u64::from(block.count) == row.size;
+    let digest = match block.filter(ends) {
+        Some(block) => block.decode()?.digests().next_back(),
+        None => None,
+    };
+    if digest == Some(row.last_digest) {
+        return Ok(());
+    }
+    let (name, size) = (&entry.name, row.size);
+    Err(corrupt(&format!(
+        "the head of ledger '{name}' is of {size} records, but they do not end with its last record"
+    )))
 }
 
 /// A head as memory holds it, from what the store holds. Commits come through here too: what is

@@ -50,6 +50,25 @@ pub(crate) fn spaces_are_apart_and_survive_reopening(opener: &dyn StoreOpener) {
     check(&*opener.open().unwrap());
 }
 
+/// What opening would find can be seen before, and seeing it changes nothing; there is nothing to see
+/// where nothing was ever opened.
+pub(crate) fn a_preview_shows_what_opening_finds(opener: &dyn StoreOpener) {
+    assert!(opener.preview().unwrap().is_none());
+    for round in 1..=3u8 {
+        let store = opener.open().unwrap();
+        store.commit(&batch(&[(Space::Commits, &[round], b"row")])).unwrap();
+        store.close().unwrap();
+        drop(store);
+        for _ in 0..2 {
+            let preview = opener.preview().unwrap().unwrap();
+            assert_eq!(keys(&*preview, &Scan::all(Space::Commits)).len(), usize::from(round));
+            // What came out of a log is never taken for settled.
+            let settled = preview.settled().unwrap();
+            assert!(settled.is_none_or(|key| key < vec![round]), "round {round}");
+        }
+    }
+}
+
 /// The last of several puts to one key counts, and commits overwrite in the order they were made.
 pub(crate) fn later_rows_replace_earlier_ones(opener: &dyn StoreOpener) {
     let store = opener.open().unwrap();
@@ -314,6 +333,7 @@ macro_rules! store_suite {
             use super::*;
             $crate::store_suite!(@tests $fixture,
                 spaces_are_apart_and_survive_reopening,
+                a_preview_shows_what_opening_finds,
                 later_rows_replace_earlier_ones,
                 scans_keep_to_their_bounds_in_both_directions,
                 a_visitor_can_end_a_scan,
