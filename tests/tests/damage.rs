@@ -15,12 +15,12 @@ use indelible_ledger::store::{Batch, Read, Scan, Space, Store};
 use indelible_tests::check::{Replayed, replay};
 use indelible_tests::client::{Client, Event};
 use indelible_tests::forge::copy_folder;
-use indelible_tests::programs::{Ran, indelible, run};
+use indelible_tests::programs::{Ran, indelible, run, run_with};
 use indelible_tests::server::Setup;
 
 const LEDGERS: [(&str, &str); 2] = [("orders", "record"), ("metrics", "commit")];
 /// Flips in all, spread over the files.
-const FLIPS: u64 = 240;
+const FLIPS: u64 = 160;
 /// Threads that flip, each with a folder of its own.
 const WORKERS: u64 = 2;
 
@@ -71,12 +71,20 @@ impl Numbers {
     }
 }
 
+/// Seconds after which opening is given up: some flips make it endless.
+const OPEN_TIMEOUT: (&str, &str) = ("INDELIBLE_DATA_OPEN_TIMEOUT", "10");
+
+fn with_timeout(command: &str, data: &Path) -> Ran {
+    let args = [command, "--data", data.to_str().unwrap(), "--json"];
+    run_with(indelible(), args, &[(OPEN_TIMEOUT.0, OPEN_TIMEOUT.1.as_ref())])
+}
+
 fn verify(data: &Path) -> Ran {
-    run(indelible(), ["verify", "--data", data.to_str().unwrap(), "--json"])
+    with_timeout("verify", data)
 }
 
 fn repair(data: &Path) -> Ran {
-    run(indelible(), ["repair", "--data", data.to_str().unwrap(), "--json"])
+    with_timeout("repair", data)
 }
 
 /// Asks for everything. Counts what was refused; whatever is answered must be the truth.
@@ -125,6 +133,7 @@ fn read_all(client: &mut Client, truth: &Truth, at: &str) -> u64 {
 #[derive(Debug, Default)]
 struct Outcome {
     refused_to_start: u64,
+    endless: u64,
     reads_failed: u64,
     repaired: u64,
     not_repairable: u64,
@@ -142,10 +151,14 @@ fn flip(data: &Path, truth: &Truth, file: &Path, bit: u64, outcome: &mut Outcome
     let tried = PathBuf::from(format!("{}-tried", data.display()));
     let _ = fs::remove_dir_all(&tried);
     copy_folder(data, &tried);
-    match Setup::new(&tried).start() {
+    match Setup::new(&tried).with(OPEN_TIMEOUT.0, OPEN_TIMEOUT.1).start() {
         Err(refusal) => {
             assert_eq!(refusal.code, 2, "{at}: {refusal:?}");
             outcome.refused_to_start += 1;
+            if refusal.log.contains("did not open within") {
+                eprintln!("{at}: endless, {}", refusal.log);
+                outcome.endless += 1;
+            }
             assert_ne!(verified.code, 0, "{at}: good, but no start: {}", refusal.log);
         }
         Ok(server) => {

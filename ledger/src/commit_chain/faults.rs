@@ -108,7 +108,10 @@ impl Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, fault) in self.kept.iter().take(NAMED_MAX).enumerate() {
+        // What was lost explains what contradicts itself.
+        let (lost, other): (Vec<_>, Vec<_>) =
+            self.kept.iter().partition(|fault| matches!(fault, Fault::CommitsMissing { .. }));
+        for (place, fault) in lost.into_iter().chain(other).take(NAMED_MAX).enumerate() {
             let between = if place == 0 { "" } else { "; " };
             write!(f, "{between}{fault}")?;
         }

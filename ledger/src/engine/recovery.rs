@@ -87,46 +87,38 @@ pub(crate) fn examine(
     head_file: &Path,
 ) -> Result<Option<StateRow>, OpenError> {
     let found = opener.preview()?;
-    let state = match &found {
-        Some(store) => read_identity(&**store, server_name)?,
-        None => None,
+    let (identity, state) = match &found {
+        Some(store) => {
+            (store.get(Space::Meta, IdentityRow::KEY)?, read_state(&**store).map_err(open_error)?)
+        }
+        None => (None, None),
     };
+    if let Some(value) = &identity {
+        let identity = IdentityRow::decode(value).map_err(StoreError::from)?;
+        if identity.server_name != *server_name {
+            let (found, given) = (identity.server_name, server_name.clone());
+            return Err(OpenError::OtherServer { found, given });
+        }
+    }
     let Some((store, state)) = found.as_deref().zip(state) else {
-        // A store that was never used, beside the head of one that was: it has been lost.
-        return match head.filter(|head| head.commit > EMPTY.commit) {
-            Some(head) => Err(behind(&EMPTY, head, head_file)),
-            None => Ok(None),
+        return match (identity, head.filter(|head| head.commit > EMPTY.commit)) {
+            // A store that was never used, beside the head of one that was: it has been lost.
+            (None, Some(head)) => Err(behind(&EMPTY, head, head_file)),
+            (None, None) => Ok(None),
+            (Some(_), _) => Err(OpenError::Corrupt("its state is missing".into())),
         };
     };
     if let Some(missing) = missing(store, &state).map_err(open_error)? {
         return Err(OpenError::Incomplete { missing });
+    }
+    if identity.is_none() {
+        return Err(OpenError::Corrupt("who it is (its first row) is missing".into()));
     }
     check_kinds(store, &state)?;
     if let Some(head) = head {
         check_head(store, &state, head, head_file)?;
     }
     Ok(Some(state))
-}
-
-/// Who the store is, and how far; `None` in one that was never used.
-fn read_identity(
-    store: &dyn Read,
-    server_name: &ServerName,
-) -> Result<Option<StateRow>, OpenError> {
-    let identity = store.get(Space::Meta, IdentityRow::KEY)?;
-    let state = read_state(store).map_err(open_error)?;
-    match (identity, state) {
-        (Some(value), Some(state)) => {
-            let identity = IdentityRow::decode(&value).map_err(StoreError::from)?;
-            if identity.server_name != *server_name {
-                let (found, given) = (identity.server_name, server_name.clone());
-                return Err(OpenError::OtherServer { found, given });
-            }
-            Ok(Some(state))
-        }
-        (None, None) => Ok(None),
-        _ => Err(OpenError::Corrupt("half of what identifies it is missing".into())),
-    }
 }
 
 /// Refuses a store that holds system records of kinds that this program does not know: what they say may

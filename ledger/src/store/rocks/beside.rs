@@ -56,7 +56,8 @@ impl RocksBeside {
             .map_err(|error| StoreError::from_io(&error, &current.display().to_string()))?;
         let mut tries = 1;
         loop {
-            match Self::try_open(config, spaces) {
+            // Every file is held open, for the writer may delete it at any moment.
+            match Self::try_open(config, spaces, -1) {
                 // Damage and a file that has just been deleted look alike, so both are tried again.
                 Err(StoreError::Io(_) | StoreError::Corrupt(_)) if tries < config.tries_max => {
                     tries += 1;
@@ -67,11 +68,15 @@ impl RocksBeside {
         }
     }
 
-    fn try_open(config: &RocksConfig, spaces: &[Space]) -> Result<Self, StoreError> {
+    fn try_open(
+        config: &RocksConfig,
+        spaces: &[Space],
+        open_files_max: i32,
+    ) -> Result<Self, StoreError> {
         let mut options = options::database(config)?;
         options.create_if_missing(false);
         options.create_missing_column_families(false);
-        options.set_max_open_files(-1);
+        options.set_max_open_files(open_files_max);
         refuse_unknown_families(&options, config)?;
         let cache = Cache::new_lru_cache(config.block_cache_bytes);
         let families = options::families(config, &cache, spaces);
@@ -105,7 +110,9 @@ impl RocksBeside {
         if !Space::ALL.iter().all(|space| names.iter().any(|name| name == space.name())) {
             return Ok(None);
         }
-        Self::try_open(config, &Space::ALL).map(Some)
+        // Nobody deletes files now: they can be opened as they are needed, however many there are.
+        let open_files_max = i32::try_from(config.open_files_max).unwrap_or(i32::MAX);
+        Self::try_open(config, &Space::ALL, open_files_max).map(Some)
     }
 
     fn view(&self) -> View<'_> {
