@@ -20,7 +20,7 @@ use indelible_tests::server::Setup;
 
 const LEDGERS: [(&str, &str); 2] = [("orders", "record"), ("metrics", "commit")];
 /// Flips in all, spread over the files.
-const FLIPS: u64 = 160;
+const FLIPS: u64 = 240;
 /// Threads that flip, each with a folder of its own.
 const WORKERS: u64 = 2;
 

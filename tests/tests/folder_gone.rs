@@ -172,12 +172,14 @@ fn nothing_is_acknowledged_that_no_restart_would_find() {
 
 #[test]
 fn what_is_taken_away_from_an_idle_server_is_noticed_too() {
-    let idle: [(&str, fn(&Path)); 3] = [
-        ("db is moved away", |data| fs::rename(data.join("db"), moved(data)).unwrap()),
-        ("a table file is deleted", |data| remove_all(data, ".sst")),
-        ("the write log is deleted", |data| remove_all(data, ".log")),
+    let changes = [
+        CHANGES[2].change,
+        |data: &Path| remove_all(data, ".sst"),
+        |data: &Path| remove_all(data, ".log"),
     ];
-    for (what, change) in idle {
+    for (what, change) in
+        ["db moved", "a table file deleted", "the log deleted"].iter().zip(changes)
+    {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let server = server(&data);
