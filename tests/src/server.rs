@@ -155,6 +155,21 @@ impl Starting {
         let _ = self.child.wait();
     }
 
+    /// Sends it a signal, by name.
+    pub fn signal(&self, name: &str) {
+        let signal = match name {
+            "TERM" => Signal::TERM,
+            "INT" => Signal::INT,
+            other => panic!("no signal {other}"),
+        };
+        let _ = kill_process(Pid::from_child(&self.child), signal);
+    }
+
+    /// Waits until it has ended, before it said where it listens.
+    pub fn ended(&mut self) -> Refusal {
+        self.refused()
+    }
+
     fn log(&self) -> String {
         fs::read_to_string(&self.log_path).unwrap_or_default()
     }

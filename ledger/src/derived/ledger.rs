@@ -32,7 +32,7 @@ pub(super) struct Row {
 }
 
 /// What is known of a ledger up to the last of its blocks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ledger {
     pub(super) name: Option<LedgerName>,
     /// As record 0 has it.
@@ -45,11 +45,22 @@ pub(super) struct Ledger {
     pub(super) tree: Option<Tree>,
 }
 
-impl Ledger {
-    pub(super) fn new() -> Self {
-        Self { tree: Some(Tree::default()), ..Self::default() }
+impl Default for Ledger {
+    /// Before record 0, with the empty tree.
+    fn default() -> Self {
+        Self {
+            name: None,
+            origin: None,
+            size: 0,
+            last_digest: None,
+            last_time: None,
+            last_commit: None,
+            tree: Some(Tree::default()),
+        }
     }
+}
 
+impl Ledger {
     /// What it is called, for people.
     pub(super) fn shown(&self, number: u64) -> String {
         self.name.as_ref().map_or_else(|| format!("number {number}"), ToString::to_string)
@@ -66,7 +77,7 @@ impl Ledger {
     ) -> Result<(), String> {
         let seq = record.seq.get();
         let computed = record_digest(record.bytes, self.last_digest.as_ref());
-        let prev = std::mem::replace(&mut self.last_digest, Some(record.digest));
+        let prev = self.last_digest.replace(record.digest);
         self.size = seq + 1;
         if let Some(tree) = &mut self.tree {
             let mut grown = Vec::new();

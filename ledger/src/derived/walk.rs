@@ -184,7 +184,7 @@ impl Walk<'_> {
             let what = if first > size { "are missing or damaged" } else { "are there twice" };
             self.wrong(number, Some((from, to)), what.into());
         }
-        let ledger = self.log.ledgers.entry(number).or_insert_with(Ledger::new);
+        let ledger = self.log.ledgers.entry(number).or_default();
         if first != size {
             ledger.tree = None;
             // The chain goes on from what the block says was before it.

@@ -148,19 +148,30 @@ impl Guard {
         database.check("the folder of the database")?;
         let mut seen = self.seen.lock();
         check_log(&mut seen.log, &database.path, has_grown)?;
-        check_current(&mut seen.current, &database.path)
+        check_current(&mut seen.current, &database.path).or_else(|_| {
+            // The manifest may just have been replaced, between one question and the next.
+            seen.current = None;
+            check_current(&mut seen.current, &database.path)
+        })
     }
 }
 
-/// The log is still there and, after a commit, longer; or there is a newer one.
+/// The log is still there and, after a commit, longer; or there is a newer one. Only a commit changes what
+/// is known: a look in between would see the growth that the commit is about to ask for.
 fn check_log(log: &mut Option<Log>, database: &Path, has_grown: bool) -> Result<(), FolderGone> {
+    let mut is_there = false;
     if let Some(log) = log
         && let Ok(found) = fs::metadata(&log.place.path)
         && FileId::of(&found) == log.place.file
-        && (found.len() > log.bytes || !has_grown)
     {
-        log.bytes = found.len();
-        return Ok(());
+        is_there = true;
+        if !has_grown {
+            return Ok(());
+        }
+        if found.len() > log.bytes {
+            log.bytes = found.len();
+            return Ok(());
+        }
     }
     let newest = newest_log(database).map_err(|error| {
         gone(format!("the database's folder cannot be listed ({})", error.kind()))
@@ -169,10 +180,13 @@ fn check_log(log: &mut Option<Log>, database: &Path, has_grown: bool) -> Result<
     let Some(newest) = newest.filter(|newest| newest.number > before) else {
         return Err(gone("the database's write log is gone, or another file is in its place"));
     };
-    if has_grown && newest.bytes == 0 {
-        return Err(gone("the database's newest write log is not the one that is written"));
+    if has_grown {
+        // An empty one may follow a log that was written out and deleted meanwhile.
+        if newest.bytes == 0 && (is_there || log.is_none()) {
+            return Err(gone("the database's newest write log is not the one that is written"));
+        }
+        *log = Some(newest);
     }
-    *log = Some(newest);
     Ok(())
 }
 
@@ -225,6 +239,7 @@ mod tests {
         fs::write(db.join("CURRENT"), "MANIFEST-000003\n").unwrap();
         let guard = Guard::new(&dir.path().join("lock"), Some(&db)).unwrap();
         guard.look().unwrap();
+        guard.after_commit().unwrap();
         (dir, db, guard)
     }
 
@@ -251,6 +266,25 @@ mod tests {
         fs::remove_file(db.join("MANIFEST-000003")).unwrap();
         guard.look().unwrap();
         write(&db.join("000007.log"));
+        guard.after_commit().unwrap();
+    }
+
+    #[test]
+    fn a_look_between_a_commit_and_its_check_takes_nothing_away_from_it() {
+        let (_dir, db, guard) = folder();
+        for number in [4, 4, 7, 7] {
+            write(&db.join(format!("{number:06}.log")));
+            guard.look().unwrap();
+            guard.look().unwrap();
+            guard.after_commit().unwrap();
+        }
+        // Rotated and written out before the check came to it.
+        fs::write(db.join("000009.log"), "").unwrap();
+        write(&db.join("000007.log"));
+        guard.look().unwrap();
+        guard.after_commit().unwrap();
+        fs::remove_file(db.join("000007.log")).unwrap();
+        guard.look().unwrap();
         guard.after_commit().unwrap();
     }
 

@@ -103,7 +103,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
 
 /// Writes the new database and checks it.
 fn build(folder: &DataFolder, new: &Path, timeout: Duration) -> anyhow::Result<Rebuilt> {
-    let config = RocksConfig::new(folder.database());
+    let mut config = RocksConfig::new(folder.database());
+    config.tries_max = 1;
     let step = config.opening.clone();
     let truth = opening::within(timeout, &step, move || {
         RocksBeside::open_spaces(&config, &derived::TRUTH)

@@ -13,7 +13,7 @@ use super::app::App;
 use super::errors::{Code, Problem};
 use super::ingest::json;
 use super::query::Params;
-use crate::auth::Scope;
+use crate::auth::{Denied, Scope};
 
 /// How the clock stands.
 pub(super) async fn show(
@@ -31,6 +31,10 @@ pub(super) async fn accept(
     request: Request,
 ) -> Result<Response, Problem> {
     let caller = app.allow(request.headers(), Scope::Admin)?;
+    // The clock is every ledger's.
+    if caller.is_bound() {
+        return Err(Denied::Ledger.into());
+    }
     Params::new(request.uri(), &[])?;
     let accepted = app.read(|engine| engine.accept_clock().map_err(not_accepted)).await?;
     if let Some(jump) = accepted {

@@ -28,7 +28,9 @@ pub(super) async fn ready(
     if *app.stop.borrow() {
         return Err(Problem::new(Code::ShuttingDown, "the server is shutting down"));
     }
-    let is_known = app.allow(request.headers(), Scope::Read).is_ok();
+    // What the whole server suffers from is not for who sees some ledgers only.
+    let caller = app.allow(request.headers(), Scope::Read);
+    let is_known = caller.is_ok_and(|caller| !caller.is_bound());
     let told = |what: &str, reason: &str| match is_known {
         true => format!("{what}: {reason}"),
         false => format!("{what}; who has a token that may read is told why"),

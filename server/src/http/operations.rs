@@ -361,7 +361,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/v1/clock/accept",
         scope: Some(Scope::Admin),
         summary: "Accept that the clock has jumped",
-        description: "An operator's word that the clock is right although it has jumped ahead (`clock_jumped`). Appends are taken again, with the time that it says now. Asked again it changes nothing.",
+        description: "An operator's word that the clock is right although it has jumped ahead (`clock_jumped`). Not for a token that is bound to ledgers. Appends are taken again, with the time that it says now. Asked again it changes nothing.",
         params: &[],
         takes: &[],
         answers: &[(

@@ -21,6 +21,8 @@ const TABLE: &[(&str, &str, Scope)] = &[
     ("GET", "/v1/ledgers/demo/proofs/consistency?from=1", Scope::Read),
     ("GET", "/v1/ledgers/demo/export", Scope::Read),
     ("POST", "/v1/ledgers/demo/archive", Scope::Admin),
+    ("GET", "/v1/clock", Scope::Read),
+    ("POST", "/v1/clock/accept", Scope::Admin),
     ("GET", "/metrics", Scope::Read),
 ];
 

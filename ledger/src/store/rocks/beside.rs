@@ -24,7 +24,7 @@ use crate::store::{Preview, Read, Scan, Space, StoreError, Visitor};
 
 /// Tries to open beside a writer that keeps deleting files. It deletes some every few seconds at most,
 /// and a try takes well under one.
-const TRIES_MAX: u32 = 20;
+pub(super) const TRIES_MAX: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// One state of a database that another process may be writing.
@@ -59,7 +59,7 @@ impl RocksBeside {
             // Every file is held open, for the writer may delete it at any moment.
             match Self::try_open(config, spaces, -1) {
                 // Damage and a file that has just been deleted look alike, so both are tried again.
-                Err(StoreError::Io(_) | StoreError::Corrupt(_)) if tries < TRIES_MAX => {
+                Err(StoreError::Io(_) | StoreError::Corrupt(_)) if tries < config.tries_max => {
                     tries += 1;
                     thread::sleep(PAUSE);
                 }

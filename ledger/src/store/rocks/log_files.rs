@@ -11,8 +11,10 @@ use std::path::Path;
 
 use crate::store::StoreError;
 
-const BLOCK_BYTES: usize = 32 << 10;
-const HEAD_BYTES: usize = 7;
+const BLOCK_BYTES: u64 = 32 << 10;
+const HEAD_BYTES: u64 = 7;
+/// Small, since most of what is read ahead of a large record would be skipped.
+const READ_BYTES: usize = 4 << 10;
 
 /// The types that only recycled log files have.
 const RECYCLED: [u8; 5] = [5, 6, 7, 8, 11];
@@ -48,27 +50,28 @@ pub(super) fn refuse_endless(database: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The place of the first type of a recycled log file.
+/// The place of the first type of a recycled log file. Reads the heads of records, little of the rest.
 fn find_recycled(path: &Path) -> io::Result<Option<u64>> {
-    let mut file = BufReader::with_capacity(8 * BLOCK_BYTES, File::open(path)?);
-    let mut block = Vec::with_capacity(BLOCK_BYTES);
-    let mut begin = 0;
+    let mut file = BufReader::with_capacity(READ_BYTES, File::open(path)?);
+    let mut place = 0;
     loop {
-        block.clear();
-        file.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut block)?;
-        if block.is_empty() {
-            return Ok(None);
+        // A head never crosses the end of a block; fewer bytes than it has are left empty there.
+        let left = BLOCK_BYTES - place % BLOCK_BYTES;
+        let skip = if left < HEAD_BYTES { left } else { 0 };
+        file.seek_relative(skip as i64)?;
+        place += skip;
+        let mut head = [0; HEAD_BYTES as usize];
+        match file.read_exact(&mut head) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            done => done?,
         }
-        let mut place = 0;
-        while let Some([_, _, _, _, low, high, kind]) =
-            block.get(place..).and_then(|rest| rest.first_chunk::<HEAD_BYTES>())
-        {
-            if RECYCLED.contains(kind) {
-                return Ok(Some(begin + (place + HEAD_BYTES - 1) as u64));
-            }
-            place += HEAD_BYTES + usize::from(u16::from_le_bytes([*low, *high]));
+        let [_, _, _, _, low, high, kind] = head;
+        if RECYCLED.contains(&kind) {
+            return Ok(Some(place + HEAD_BYTES - 1));
         }
-        begin += block.len() as u64;
+        let length = u16::from_le_bytes([low, high]);
+        file.seek_relative(i64::from(length))?;
+        place += HEAD_BYTES + u64::from(length);
     }
 }
 
@@ -79,7 +82,7 @@ mod tests {
     fn record(kind: u8, bytes: usize) -> Vec<u8> {
         let length = u16::try_from(bytes).unwrap().to_le_bytes();
         let mut record = vec![1, 2, 3, 4, length[0], length[1], kind];
-        record.resize(HEAD_BYTES + bytes, 5);
+        record.resize(HEAD_BYTES as usize + bytes, 5);
         record
     }
 
@@ -88,11 +91,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("000007.log");
         // A block that is filled to its end but for less than a head, and a second one.
-        let first = record(2, BLOCK_BYTES - 2 * HEAD_BYTES - 100 - 3);
+        let block = BLOCK_BYTES as usize;
+        let first = record(2, block - 2 * HEAD_BYTES as usize - 100 - 3);
         let sound = [record(1, 100), first, vec![0; 3], record(4, 50), record(1, 0)].concat();
         fs::write(&path, &sound).unwrap();
         refuse_endless(dir.path()).unwrap();
-        for begin in [0, 107, BLOCK_BYTES, BLOCK_BYTES + 57] {
+        for begin in [0, 107, block, block + 57] {
             let mut damaged = sound.clone();
             damaged[begin + 6] = 5;
             fs::write(&path, &damaged).unwrap();

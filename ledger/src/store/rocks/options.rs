@@ -28,6 +28,9 @@ pub struct RocksConfig {
     pub write_buffer_bytes: usize,
     /// Files that are kept open.
     pub open_files_max: u32,
+    /// Tries to open for reading, for a database that somebody else may be writing. One is enough where
+    /// nobody does, and damage is reported at once.
+    pub tries_max: u32,
     /// Told what opening is doing.
     pub opening: OpeningStep,
 }
@@ -41,6 +44,7 @@ impl RocksConfig {
             block_cache_bytes: 64 * MIB,
             write_buffer_bytes: 64 * MIB,
             open_files_max: 512,
+            tries_max: super::beside::TRIES_MAX,
             opening: OpeningStep::default(),
         }
     }

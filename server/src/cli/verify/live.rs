@@ -45,7 +45,10 @@ impl Database {
         DataFolder::check(dir)?;
         // Before the database: the server goes on writing, so that the file may only be older.
         let head = folder::read_head(dir)?;
-        let config = RocksConfig::new(folder::database(dir));
+        let mut config = RocksConfig::new(folder::database(dir));
+        if matches!(DataFolder::is_in_use(dir), Ok(false)) {
+            config.tries_max = 1;
+        }
         let step = config.opening.clone();
         let store = opening::within(timeout, &step, move || RocksBeside::open(&config))?
             .with_context(|| format!("cannot read the database in {}", dir.display()))?;
