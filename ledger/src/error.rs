@@ -136,6 +136,15 @@ pub enum AppendError {
         /// When trying again makes sense.
         retry_after: Duration,
     },
+    /// Something sent before this group in the same session failed, so nothing of this one was appended,
+    /// or the order would not be the one in which they were sent. Send again from what failed first.
+    #[error(
+        "something sent before it was not appended, so nothing of this was; send again from there on"
+    )]
+    EarlierFailed {
+        /// When trying again makes sense.
+        retry_after: Duration,
+    },
     /// The write failed in a way that leaves open whether it took place. Sent again with the same ids,
     /// the events are appended once; without ids, look first whether they are there.
     #[error("the outcome is unknown ({reason}); retry with the same ids")]
@@ -166,18 +175,26 @@ impl AppendError {
                 | Self::Closed
                 | Self::Signing(_)
                 | Self::Unavailable { .. }
+                | Self::EarlierFailed { .. }
                 | Self::OutcomeUnknown { .. }
                 | Self::Read(ReadError::Unavailable { .. })
         )
+    }
+
+    /// Whether what was sent behind the group must not be appended. Not so where the group is at fault:
+    /// sent again it fails again, so that it has no place in the order.
+    #[must_use]
+    pub const fn breaks_order(&self) -> bool {
+        !matches!(self, Self::Empty | Self::TooLarge { .. } | Self::Event { .. } | Self::System(_))
     }
 
     /// How long to wait before trying again, where that is known.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Busy { retry_after } | Self::Unavailable { retry_after, .. } => {
-                Some(*retry_after)
-            }
+            Self::Busy { retry_after }
+            | Self::Unavailable { retry_after, .. }
+            | Self::EarlierFailed { retry_after } => Some(*retry_after),
             Self::Closed | Self::Signing(_) => Some(Duration::from_secs(1)),
             _ => None,
         }

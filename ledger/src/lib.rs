@@ -28,7 +28,7 @@ pub use api::{
 };
 pub use clock::{Clock, SystemClock};
 pub use config::{EngineConfig, EngineLimits};
-pub use engine::Engine;
+pub use engine::{Engine, Session};
 pub use error::{AppendError, CreateError, EventError, OpenError, ReadError};
 pub use metrics::{Counter, EngineMetrics, Gauge, Health, Histogram, HistogramSnapshot};
 pub use signer::{LocalEd25519, SignError, SignRequest, Signer};

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::entry::LedgerEntry;
 use super::run::{Answer, Outcome, Sealed};
+use super::session::Turn;
 use crate::error::AppendError;
 use crate::rows::CommitNumber;
 use crate::rows::meta::StateRow;
@@ -24,10 +25,16 @@ pub(crate) struct Waiting {
     pub(crate) outcome: Result<Outcome, AppendError>,
     /// The record of a group of one.
     pub(crate) record: Option<Vec<u8>>,
+    /// The group's place in its session.
+    pub(crate) turn: Option<Turn>,
 }
 
 impl Waiting {
     pub(crate) fn answer(self, answer: Answer) {
+        let answer = match &self.turn {
+            Some(turn) => turn.settle(answer),
+            None => answer,
+        };
         // Whoever waited may have gone; what was written stays written.
         let _ = self.answer.send(answer);
     }

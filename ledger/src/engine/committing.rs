@@ -122,7 +122,16 @@ impl Committing {
             let run = one.run.and_then(|run| runs.get(run));
             let record = one.record.take();
             let done = outcome.and_then(|outcome| {
-                Ok(originals.done(outcome, one.entry.as_ref(), run, record)?)
+                let has_new = outcome.has_new();
+                originals.done(outcome, one.entry.as_ref(), run, record).map_err(
+                    |error| match error {
+                        // What is new in the group is durable: an error that says "nothing" would be untrue.
+                        error if has_new => {
+                            AppendError::OutcomeUnknown { reason: error.to_string().into() }
+                        }
+                        error => AppendError::Read(error),
+                    },
+                )
             });
             one.answer(done);
         }

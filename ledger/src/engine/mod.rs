@@ -28,6 +28,7 @@ mod rows_of_commit;
 pub(crate) mod run;
 mod sealing;
 mod sequencer;
+mod session;
 mod shared;
 mod signing;
 
@@ -45,6 +46,7 @@ use self::entry::LedgerEntry;
 use self::queue::{Group, Refused, Work};
 use self::run::{Answer, Outcome};
 use self::sequencer::RETRY_AFTER;
+use self::session::Turn;
 use self::shared::Shared;
 use crate::api::{Accepted, Appended, Atomicity, LedgerInfo, Pending, Submission};
 use crate::config::EngineConfig;
@@ -54,6 +56,7 @@ use crate::signer::Signer;
 use crate::store::StoreOpener;
 
 pub(crate) use self::batch::engine_digest;
+pub use self::session::Session;
 
 /// When a client whose group did not fit into the queue should try again: a few commits later.
 const BUSY_RETRY_AFTER: Duration = Duration::from_millis(250);
@@ -136,7 +139,7 @@ impl Engine {
         }
         let (answer, pending) = oneshot::channel();
         let work = Work::Create(name.clone(), sign_per);
-        self.push_wait(Group { work, events: 1, bytes: 0, answer }).await?;
+        self.push_wait(Group { work, events: 1, bytes: 0, turn: None, answer }).await?;
         let done = pending.await.unwrap_or_else(|_| Err(stopped()))?;
         let info = self.ledger(&name).map_err(AppendError::Read)?;
         match done.outcome {
@@ -146,7 +149,8 @@ impl Engine {
     }
 
     /// Puts a group of events into the queue. Never blocks. Groups of one ledger are sequenced in the
-    /// order of submission.
+    /// order of submission, except that what waits behind a failure may be appended without what failed:
+    /// who needs the order to outlast failures takes a [`Engine::session`].
     ///
     /// # Errors
     /// [`AppendError::Busy`] when the queue has no room; other errors when the group can never, or not
@@ -157,7 +161,23 @@ impl Engine {
         events: Vec<Submission>,
         atomicity: Atomicity,
     ) -> Result<Pending, AppendError> {
-        let (group, pending) = self.group(ledger, events, atomicity)?;
+        self.submit_in(ledger, events, atomicity, None)
+    }
+
+    /// A new session: groups that are submitted through it keep their order across failures.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        Session::new(self.clone())
+    }
+
+    fn submit_in(
+        &self,
+        ledger: &LedgerName,
+        events: Vec<Submission>,
+        atomicity: Atomicity,
+        turn: Option<Turn>,
+    ) -> Result<Pending, AppendError> {
+        let (group, pending) = self.group(ledger, events, atomicity, turn)?;
         match self.inner.shared.queue.push(group) {
             Ok(()) => Ok(pending),
             Err((_, refused)) => Err(self.refused(refused)),
@@ -175,7 +195,17 @@ impl Engine {
         events: Vec<Submission>,
         atomicity: Atomicity,
     ) -> Result<Pending, AppendError> {
-        let (group, pending) = self.group(ledger, events, atomicity)?;
+        self.submit_wait_in(ledger, events, atomicity, None).await
+    }
+
+    async fn submit_wait_in(
+        &self,
+        ledger: &LedgerName,
+        events: Vec<Submission>,
+        atomicity: Atomicity,
+        turn: Option<Turn>,
+    ) -> Result<Pending, AppendError> {
+        let (group, pending) = self.group(ledger, events, atomicity, turn)?;
         self.push_wait(group).await?;
         Ok(pending)
     }
@@ -207,7 +237,7 @@ impl Engine {
         let (answer, pending) = oneshot::channel();
         let bytes = canonical.len();
         let work = Work::System(entry, id, canonical);
-        self.push_wait(Group { work, events: 1, bytes, answer }).await?;
+        self.push_wait(Group { work, events: 1, bytes, turn: None, answer }).await?;
         let appended: Appended = Pending(pending).await?;
         match appended.results.into_iter().next() {
             Some(Ok(accepted)) => Ok(accepted),
@@ -221,6 +251,7 @@ impl Engine {
         ledger: &LedgerName,
         events: Vec<Submission>,
         atomicity: Atomicity,
+        turn: Option<Turn>,
     ) -> Result<(Group, Pending), AppendError> {
         let limits = &self.inner.shared.config.limits;
         let (count, bytes) =
@@ -239,7 +270,7 @@ impl Engine {
         let entry = self.writable(ledger)?;
         let (answer, pending) = oneshot::channel::<Answer>();
         let work = Work::Events(entry, events, atomicity);
-        Ok((Group { work, events: count, bytes, answer }, Pending(pending)))
+        Ok((Group { work, events: count, bytes, turn, answer }, Pending(pending)))
     }
 
     /// A ledger that this engine can sign for, while it can store.

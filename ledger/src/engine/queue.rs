@@ -11,6 +11,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::entry::LedgerEntry;
 use super::run::Answer;
+use super::session::Turn;
 use crate::api::{Atomicity, Submission};
 use crate::config::EngineLimits;
 use crate::metrics::EngineMetrics;
@@ -30,6 +31,8 @@ pub(crate) struct Group {
     pub(crate) work: Work,
     pub(crate) events: usize,
     pub(crate) bytes: usize,
+    /// Its place in its session, if it has one.
+    pub(crate) turn: Option<Turn>,
     pub(crate) answer: oneshot::Sender<Answer>,
 }
 

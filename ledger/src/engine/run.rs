@@ -152,6 +152,16 @@ pub(crate) enum Outcome {
     Mixed(Vec<One>),
 }
 
+impl Outcome {
+    /// Whether any record of the batch is the group's.
+    pub(crate) fn has_new(&self) -> bool {
+        match self {
+            Self::Fresh(places) => !places.is_empty(),
+            Self::Mixed(ones) => ones.iter().any(|one| matches!(one, One::Fresh(_))),
+        }
+    }
+}
+
 /// The outcome of one event.
 #[derive(Debug)]
 pub(crate) enum One {

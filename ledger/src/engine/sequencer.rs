@@ -16,14 +16,16 @@ use indelible_core::limits::UNSIGNED_RUN_MAX;
 use indelible_core::name::{LedgerName, Origin, Seq};
 use indelible_core::system::{Creation, SignPer};
 use indelible_core::time::Timestamp;
+use tokio::sync::oneshot;
 
 use super::batch::{Batch, Waiting, engine_digest, fail_all};
 use super::entry::{Body, InFlight, LedgerEntry, Settings, Tip};
 use super::lookup;
 use super::queue::{Completion, Group, Next, Pipeline, Work};
 use super::resolve::{Found, Item, resolve};
-use super::run::{One, Outcome, RunId};
+use super::run::{Answer, One, Outcome, RunId};
 use super::sealing::{Sealing, given};
+use super::session::{Turn, earlier_failed};
 use super::shared::Shared;
 use crate::api::Atomicity;
 use crate::error::{AppendError, EventError, ReadError};
@@ -40,6 +42,9 @@ struct Departed {
     serial: u64,
     ledgers: Vec<Arc<LedgerEntry>>,
     creating: Vec<LedgerName>,
+    /// The turns of its groups. Should it fail, they are told here, by the thread that would otherwise
+    /// sequence what waits behind them.
+    turns: Vec<Turn>,
 }
 
 pub(crate) struct Sequencer {
@@ -104,7 +109,10 @@ impl Sequencer {
     fn completed(&mut self, completion: Completion) {
         let place = self.departed.iter().position(|batch| batch.serial == completion.serial);
         let Some(batch) = place.and_then(|place| self.departed.remove(place)) else { return };
-        self.failed |= !completion.durable;
+        if !completion.durable {
+            self.failed = true;
+            batch.turns.iter().for_each(Turn::fail);
+        }
         for entry in &batch.ledgers {
             if let Some(tip) = &mut *entry.tip.lock() {
                 tip.land(batch.serial);
@@ -154,6 +162,7 @@ impl Sequencer {
         self.report_clock(&forming);
         if let Err((waiting, error)) = self.seal(forming, started) {
             // Tips have moved over records that will never be: start again from what is durable.
+            waiting.iter().filter_map(|one| one.turn.as_ref()).for_each(Turn::fail);
             fail_all(waiting, &AppendError::Read(error));
             self.failed = true;
             if self.departed.is_empty() {
@@ -174,8 +183,27 @@ impl Sequencer {
 
     /// Sequences one group. Whatever keeps it out of the ledger becomes its outcome.
     fn group(&mut self, forming: &mut Forming<'_>, group: Group) -> Waiting {
-        let answer = group.answer;
-        match group.work {
+        let Group { work, answer, turn, .. } = group;
+        let mut waiting = match &turn {
+            Some(turn) if turn.is_behind_failure() => refused(answer, earlier_failed()),
+            _ => self.work(forming, work, answer),
+        };
+        if let (Some(turn), Err(error)) = (&turn, &waiting.outcome)
+            && error.breaks_order()
+        {
+            turn.fail();
+        }
+        waiting.turn = turn;
+        waiting
+    }
+
+    fn work(
+        &mut self,
+        forming: &mut Forming<'_>,
+        work: Work,
+        answer: oneshot::Sender<Answer>,
+    ) -> Waiting {
+        match work {
             Work::Create(name, sign_per) => {
                 let (entry, run, outcome) = match self.create(forming, name, sign_per) {
                     Ok(Some(entry)) => {
@@ -184,7 +212,7 @@ impl Sequencer {
                     Ok(None) => (None, None, Ok(Outcome::Mixed(Vec::new()))),
                     Err(error) => (None, None, Err(error)),
                 };
-                Waiting { answer, entry, run, outcome, record: None }
+                Waiting { answer, entry, run, outcome, record: None, turn: None }
             }
             Work::System(entry, id, system) => {
                 let item = Item { id: Some(id), body: Body::System(system) };
@@ -262,7 +290,7 @@ impl Sequencer {
         entry: Arc<LedgerEntry>,
         items: Vec<Item>,
         atomicity: Atomicity,
-        answer: tokio::sync::oneshot::Sender<super::run::Answer>,
+        answer: oneshot::Sender<Answer>,
     ) -> Waiting {
         let mut waiting = Waiting {
             answer,
@@ -270,6 +298,7 @@ impl Sequencer {
             run: None,
             outcome: Ok(Outcome::Fresh(0..0)),
             record: None,
+            turn: None,
         };
         let mut slot = entry.tip.lock();
         let appended = lookup::tip(&mut slot, &entry, forming.store, self.epoch)
@@ -425,6 +454,7 @@ impl Sequencer {
             serial: self.serial,
             ledgers: ledgers_touched,
             creating,
+            turns: waiting.iter().filter_map(|one| one.turn.clone()).collect(),
         });
         let mut batch = Batch {
             serial: self.serial,
@@ -494,7 +524,13 @@ fn refuse(groups: Vec<Group>, error: &ReadError) {
         }
         other => AppendError::Read(other.clone()),
     };
+    groups.iter().filter_map(|group| group.turn.as_ref()).for_each(Turn::fail);
     for group in groups {
         let _ = group.answer.send(Err(error.clone()));
     }
+}
+
+/// A group of which nothing is sequenced.
+fn refused(answer: oneshot::Sender<Answer>, error: AppendError) -> Waiting {
+    Waiting { answer, entry: None, run: None, outcome: Err(error), record: None, turn: None }
 }

@@ -58,6 +58,7 @@ struct Script {
     waiting: usize,
     reads: u64,
     reads_fail_from: Option<(u64, StoreError)>,
+    read_fails_at: Option<(u64, StoreError)>,
     opens: VecDeque<StoreError>,
     capacity_bytes: Option<u64>,
 }
@@ -82,6 +83,12 @@ impl Faults {
     pub fn fail_reads(&self, skip: u64, cause: StoreError) {
         let mut script = self.script.lock();
         script.reads_fail_from = Some((script.reads + skip, cause));
+    }
+
+    /// The read that comes after `skip` others from now fails once.
+    pub fn fail_read(&self, skip: u64, cause: StoreError) {
+        let mut script = self.script.lock();
+        script.read_fails_at = Some((script.reads + skip, cause));
     }
 
     /// The next opening fails; call again for the one after.
@@ -150,6 +157,9 @@ impl Faults {
         let mut script = self.script.lock();
         let number = script.reads;
         script.reads += 1;
+        if let Some((_, cause)) = script.read_fails_at.take_if(|(at, _)| *at == number) {
+            return Err(cause);
+        }
         match &script.reads_fail_from {
             Some((from, cause)) if number >= *from => Err(cause.clone()),
             _ => Ok(()),
