@@ -14,4 +14,4 @@ pub mod listen;
 pub mod serve;
 pub mod telemetry;
 
-pub use serve::{Running, ServeError, ServeOptions, serve, start};
+pub use serve::{Running, ServeError, ServeOptions, serve, start, start_with_store};

@@ -7,12 +7,14 @@
 //!   that a request's head may take, so the stage before the first head is timed too,
 //! * every connection keeps note of its last progress (`activity`), and whoever sends a head too
 //!   slowly, idles too long, or takes no answer is cut off,
+//! * a connection of HTTP/1 remembers that an append failed, for those behind it (`order`),
 //! * a stop lets running requests finish and begins no new ones.
 //!
 //! How slowly a body may come is decided where bodies are read, in [`crate::http`].
 
 mod activity;
 mod connection;
+mod order;
 
 use std::future::Future;
 use std::io;
@@ -30,6 +32,8 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::config::Limits;
+
+pub(crate) use self::order::RequestOrder;
 
 /// Connections over the limit that are being told so at the same time; more are just closed.
 const REFUSALS_MAX: usize = 64;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use indelible_ledger::folder::FolderError;
 use indelible_ledger::signer::KeyFileError;
+use indelible_ledger::store::StoreOpener;
 use indelible_ledger::{Engine, EngineConfig, OpenError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -203,6 +204,24 @@ impl Running {
 /// # Errors
 /// [`ServeError`]; nothing runs then.
 pub async fn start(config: Config) -> Result<Running, ServeError> {
+    start_on(config, None).await
+}
+
+/// As [`start`], with another store than RocksDB; tests bring one whose every step can fail.
+///
+/// # Errors
+/// [`ServeError`]; nothing runs then.
+pub async fn start_with_store(
+    config: Config,
+    store: Box<dyn StoreOpener>,
+) -> Result<Running, ServeError> {
+    start_on(config, Some(store)).await
+}
+
+async fn start_on(
+    config: Config,
+    store: Option<Box<dyn StoreOpener>>,
+) -> Result<Running, ServeError> {
     config.check()?;
     raise_file_limit(config.limits.connections_max);
     let identity = folder::prepare(&config)?;
@@ -217,7 +236,11 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
     engine_config.limits.queue_bytes_max = config.limits.queue_bytes_max;
     engine_config.limits.batch_events_max = config.limits.batch_events_max;
     let signer = identity.signer;
-    let opened = tokio::task::spawn_blocking(move || Engine::open(engine_config, signer)).await;
+    let open = move || match store {
+        Some(store) => Engine::open_with_store(engine_config, signer, store),
+        None => Engine::open(engine_config, signer),
+    };
+    let opened = tokio::task::spawn_blocking(open).await;
     let engine = opened.map_err(|error| ServeError::Identity(error.to_string()))??;
 
     let (stop, stopping) = watch::channel(false);

@@ -3,6 +3,9 @@
 //! Every line that is sent carries an id, so sending it again is harmless: the ledger answers with the
 //! first result. What was sent and not yet answered is kept, bounded in lines and bytes; when the
 //! connection breaks, a new one begins with the first line that has no answer.
+//!
+//! The ledger gets the lines in the order of the input: each connection sends them in that order, the
+//! server appends nothing behind a line that failed, and a new connection begins before that line.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -11,7 +14,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONNECTION, CONTENT_TYPE};
 use reqwest::{Method, Response};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -33,15 +36,6 @@ const PIECE_BYTES: usize = 64 << 10;
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// A server that answers nothing for so long, while lines wait for answers, counts as gone.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
-/// Codes of a line's error after which the same line may succeed.
-const TEMPORARY_CODES: [&str; 6] = [
-    "busy",
-    "outcome_unknown",
-    "read_failed",
-    "shutting_down",
-    "signer_failing",
-    "store_unavailable",
-];
 const BACKOFF_FIRST: Duration = Duration::from_millis(200);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
@@ -185,6 +179,8 @@ impl<R: FnMut(Report)> Appender<'_, R> {
             .client
             .streaming_request(Method::POST, &self.path)
             .header(CONTENT_TYPE, "application/x-ndjson")
+            // One on which something failed is of no more use for appending.
+            .header(CONNECTION, "close")
             .body(reqwest::Body::wrap_stream(pieces));
         let mut head = pin!(request.send());
         let mut response: Option<Response> = None;
@@ -275,8 +271,9 @@ impl<R: FnMut(Report)> Appender<'_, R> {
         let Some(slot) = index.and_then(|index| self.window.get_mut(index)) else {
             return Err(self.nonsense("an answer to a line that was not asked"));
         };
-        if let Some(problem) = temporary_error(&members) {
-            // The line itself may be fine: break off, and send it again on the next connection.
+        if let Some(problem) = failure(&members) {
+            // Not the line's own fault, and nothing behind it was appended: break off. If waiting helps,
+            // the next connection begins with this line.
             return Err(ClientError::Refused(problem));
         }
         if std::mem::replace(&mut slot.answered, true) {
@@ -302,9 +299,12 @@ impl<R: FnMut(Report)> Appender<'_, R> {
     fn finish(&self, at: Connection) -> Result<Map<String, Value>, ClientError> {
         match at.closing {
             Some(closing) if self.window.is_empty() && self.input.is_none() => Ok(closing),
-            closing => {
-                Err(self.broken(closing.as_ref().map_or("the answer was cut off", early_end)))
-            }
+            Some(closing) => Err(match failure(&closing) {
+                // Lines are left, and waiting may not help: a key that is not the ledger's, say.
+                Some(problem) if !problem.is_temporary() => ClientError::Refused(problem),
+                _ => self.broken(early_end(&closing)),
+            }),
+            None => Err(self.broken("the answer was cut off")),
         }
     }
 
@@ -324,15 +324,16 @@ fn early_end(closing: &Map<String, Value>) -> &str {
     text.and_then(Value::as_str).unwrap_or("the server stopped reading early")
 }
 
-/// The error of a line that is the server's state of the moment, not the line's own fault.
-fn temporary_error(members: &Map<String, Value>) -> Option<Problem> {
+/// The error of a line that is not the line's own fault: such a one says from where to send again.
+fn failure(members: &Map<String, Value>) -> Option<Problem> {
     let error = members.get("error")?;
-    let code = error.get("code")?.as_str()?;
-    TEMPORARY_CODES.contains(&code).then(|| Problem {
-        status: 503,
-        code: code.to_owned(),
+    error.get("resend_from")?;
+    let text = |name| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Some(Problem {
+        status: 0,
+        code: text("code"),
         title: String::new(),
-        detail: error.get("detail").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        detail: text("detail"),
         retry_after: None,
     })
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 /// The answer of a server that refused (RFC 9457), as far as a client needs it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Problem {
-    /// HTTP status.
+    /// HTTP status; 0 for the error of a line within an answer.
     #[serde(default)]
     pub status: u16,
     /// Stable code of the error.
@@ -26,11 +26,28 @@ pub struct Problem {
     pub retry_after: Option<Duration>,
 }
 
+/// Codes of a line's error after which the same line may succeed.
+const TEMPORARY_CODES: [&str; 10] = [
+    "body_incomplete",
+    "body_too_slow",
+    "busy",
+    "earlier_failed",
+    "internal",
+    "outcome_unknown",
+    "read_failed",
+    "shutting_down",
+    "signer_failing",
+    "store_unavailable",
+];
+
 impl Problem {
     /// Whether the same request may succeed a little later.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
-        matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504)
+        match self.status {
+            0 => TEMPORARY_CODES.contains(&self.code.as_str()),
+            status => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
+        }
     }
 
     /// What the person at the terminal can do, where that is clear.
@@ -48,6 +65,9 @@ impl Problem {
                 "`indelible ledger list` shows the ledgers, `indelible ledger create NAME` makes one"
             }
             413 => "large content belongs into object storage, its hash into the event",
+            0 if self.is_temporary() => {
+                "the server's store or signer does not work; `indelible doctor` tells more"
+            }
             429 | 503 => {
                 "the server is busy or not ready; try again shortly, `indelible doctor` tells more"
             }
@@ -65,6 +85,7 @@ impl fmt::Display for Problem {
             (detail, _) => f.write_str(detail)?,
         }
         match self.code.as_str() {
+            code if self.status == 0 => write!(f, " ({code})"),
             "" => write!(f, " (HTTP {})", self.status),
             code => write!(f, " ({code}, HTTP {})", self.status),
         }

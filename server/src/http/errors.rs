@@ -104,10 +104,20 @@ codes! {
     ShuttingDown = "shutting_down", 503, "The server is shutting down.";
     SignerFailing = "signer_failing", 503, "The events could not be signed, so none was written.";
     StoreUnavailable = "store_unavailable", 503, "The store failed and is being reopened.";
+    EarlierFailed = "earlier_failed", 503, "Something sent before it failed, so nothing of this was appended; send again from there on.";
     OutcomeUnknown = "outcome_unknown", 503, "Whether the events were written is not known; retry with the same ids.";
 }
 
 impl Code {
+    /// Whether the same append, sent again later, may be answered otherwise. Then nothing that was sent
+    /// behind it may be appended, or the ledger would not have the order in which it was sent.
+    #[must_use]
+    pub const fn breaks_order(self) -> bool {
+        let is_at_fault = matches!(self.status(), 400 | 405 | 406 | 413 | 415)
+            || matches!(self, Self::IdConflict | Self::LedgerFull);
+        !is_at_fault
+    }
+
     fn of_json(code: JsonErrorCode) -> Self {
         match code {
             JsonErrorCode::Utf8 => Self::JsonUtf8,
@@ -342,6 +352,7 @@ impl From<AppendError> for Problem {
             AppendError::OtherKey { .. } => Self::new(Code::KeyMismatch, detail),
             AppendError::Signing(_) => Self::new(Code::SignerFailing, detail),
             AppendError::Unavailable { .. } => Self::new(Code::StoreUnavailable, detail),
+            AppendError::EarlierFailed { .. } => Self::new(Code::EarlierFailed, detail),
             AppendError::OutcomeUnknown { .. } => Self::new(Code::OutcomeUnknown, detail),
             AppendError::Read(error) => Self::from(error),
             _ => {

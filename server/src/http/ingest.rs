@@ -17,22 +17,46 @@ use super::errors::{Code, Problem};
 use super::render::{RESULT_BYTES, push_result};
 use super::{envelope, ndjson};
 use crate::auth::Scope;
+use crate::listen::RequestOrder;
 
 /// The header that may carry the id of a single event.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// Appends what the body holds.
+/// Appends what the body holds. On HTTP/1 the connection ends with a failure, because what was already
+/// sent behind it must not be appended.
 pub(super) async fn append(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let ledger = app.ledger(&request, Scope::Append, &name)?;
+    let order = request.extensions().get::<RequestOrder>().cloned();
+    let answer = in_order(app, &name, request, order.clone()).await;
+    match (answer, order) {
+        (Err(problem), Some(order)) if problem.code().breaks_order() => {
+            order.break_off();
+            Err(problem.closing())
+        }
+        (answer, _) => answer,
+    }
+}
+
+async fn in_order(
+    app: Arc<App>,
+    name: &str,
+    request: Request,
+    order: Option<RequestOrder>,
+) -> Result<Response, Problem> {
+    let ledger = app.ledger(&request, Scope::Append, name)?;
+    if order.as_ref().is_some_and(RequestOrder::is_broken) {
+        let detail = "a request sent before it on this connection was not appended as a whole, so \
+                      nothing of this was; send again from there on, on a new connection";
+        return Err(Problem::new(Code::EarlierFailed, detail));
+    }
     let media = body::media(request.headers())?;
     let key = idempotency_key(request.headers())?;
     let body = match media {
         Media::Ndjson if key.is_some() => return Err(key_for_many()),
-        Media::Ndjson => return ndjson::append(&app, ledger, request.into_body()),
+        Media::Ndjson => return ndjson::append(&app, ledger, request.into_body(), order),
         Media::Json => body::read_all(request.into_body(), &app.limits).await?,
     };
     if body.trim_ascii_start().first() == Some(&b'[') {

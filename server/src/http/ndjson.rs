@@ -24,18 +24,18 @@ use http_body_util::BodyExt as _;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use indelible_core::json::{push_string, push_u64};
 use indelible_core::name::LedgerName;
-use indelible_ledger::{AppendError, Appended, Atomicity, SignedCheckpoint};
+use indelible_ledger::{AppendError, Appended, Atomicity, Session, SignedCheckpoint};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use self::group::{Group, InFlight, Slots, Totals};
+use self::group::{Group, InFlight, RESEND_FROM, Slots, Totals};
 use self::lines::Lines;
 use self::spool::Spool;
 use super::app::App;
 use super::body::{NDJSON, allowed, too_slow};
 use super::errors::{Code, Problem};
 use super::output::{self, Sender};
-use crate::listen::stopped;
+use crate::listen::{RequestOrder, stopped};
 
 /// Most groups of one request in the engine: enough for one commit being flushed, one being signed and
 /// one being gathered; at 512 bytes an event about 4 MB.
@@ -48,7 +48,12 @@ const LINGER: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// 404 when there is no such ledger.
-pub(super) fn append(app: &Arc<App>, ledger: LedgerName, body: Body) -> Result<Response, Problem> {
+pub(super) fn append(
+    app: &Arc<App>,
+    ledger: LedgerName,
+    body: Body,
+    order: Option<RequestOrder>,
+) -> Result<Response, Problem> {
     // Asked first, so that a typo is a 404 and not an error for each line.
     app.engine.ledger(&ledger)?;
     let (sender, output) = output::channel();
@@ -56,14 +61,17 @@ pub(super) fn append(app: &Arc<App>, ledger: LedgerName, body: Body) -> Result<R
         spool: Spool::new(Arc::clone(&app.spool_dir), app.limits.spool_bytes_max),
         app: Arc::clone(app),
         ledger,
+        session: app.engine.session(),
+        order,
         lines: Lines::default(),
         lines_read: 0,
         line_begun: None,
-        group: Group::default(),
+        group: Group::new(app.limits.batch_events_max),
         in_flight: VecDeque::new(),
         totals: Totals::default(),
         checkpoint: None,
         stopped: None,
+        failed_from: None,
     };
     tokio::spawn(request.run(body, sender));
     let mut response = Response::new(Body::new(output));
@@ -74,6 +82,10 @@ pub(super) fn append(app: &Arc<App>, ledger: LedgerName, body: Body) -> Result<R
 struct Request {
     app: Arc<App>,
     ledger: LedgerName,
+    /// Keeps the groups in order when one of them fails.
+    session: Session,
+    /// The connection's, on HTTP/1.
+    order: Option<RequestOrder>,
     lines: Lines,
     lines_read: u64,
     /// When the line that is arriving began, for its deadline.
@@ -85,6 +97,8 @@ struct Request {
     checkpoint: Option<Arc<SignedCheckpoint>>,
     /// Why reading ended before the body did.
     stopped: Option<Problem>,
+    /// The first line of the first group that failed: nothing from it on was appended for certain.
+    failed_from: Option<u64>,
 }
 
 /// A piece of the body, its end, or what is wrong with it.
@@ -256,7 +270,7 @@ impl Request {
         let next = if events.is_empty() {
             InFlight::Known(slots, None)
         } else {
-            match self.app.engine.submit_wait(&self.ledger, events, Atomicity::Each).await {
+            match self.session.submit_wait(&self.ledger, events, Atomicity::Each).await {
                 Ok(pending) => InFlight::Pending(slots, pending),
                 Err(error) => {
                     self.stop(Problem::from(error.clone()));
@@ -267,9 +281,14 @@ impl Request {
         self.in_flight.push_back(next);
     }
 
-    /// Ends the reading. The first reason stays.
+    /// Ends the reading. The first reason stays, but for one that only follows from another.
     fn stop(&mut self, why: Problem) {
-        self.stopped.get_or_insert(why);
+        if let Some(order) = &self.order {
+            order.break_off();
+        }
+        if self.stopped.as_ref().is_none_or(|first| first.code() == Code::EarlierFailed) {
+            self.stopped = Some(why);
+        }
     }
 
     /// Answers the groups at the front that need no commit.
@@ -291,10 +310,15 @@ impl Request {
         match &answer {
             Some(Ok(appended)) => self.note_checkpoint(&appended.checkpoint),
             // Going on would append later lines although earlier ones are missing.
-            Some(Err(error)) => self.stop(Problem::from(error.clone())),
+            Some(Err(error)) => {
+                let first = slots.first_line();
+                self.failed_from = self.failed_from.or(first);
+                self.stop(Problem::from(error.clone()));
+            }
             None => {}
         }
-        let lines = slots.render(answer.as_ref(), &mut self.totals);
+        let failed_from = self.failed_from.unwrap_or_default();
+        let lines = slots.render(answer.as_ref(), failed_from, &mut self.totals);
         self.spool.push(lines.into()).await
     }
 
@@ -332,9 +356,10 @@ impl Request {
             push_u64(&mut out, number);
         }
         out.push(b'}');
-        if let Some(problem) = &self.stopped {
+        if let Some(problem) = self.stopped.clone() {
+            let from = self.failed_from.unwrap_or(self.lines_read + 1);
             out.extend_from_slice(b",\"error\":");
-            problem.push_short(&mut out);
+            problem.with(RESEND_FROM, from).push_short(&mut out);
         }
         out.extend_from_slice(b"}\n");
         out.into()

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::activity::{Activity, InFlight, Noted, Verdict};
-use super::{Counters, Handle, stopped};
+use super::{Counters, Handle, RequestOrder, stopped};
 use crate::config::Limits;
 
 /// Pause between looks at a beginning that is shorter than `PRI`.
@@ -82,8 +82,12 @@ impl<H: Handle> Connection<H> {
         let service = {
             let (activity, counters) = (Arc::clone(&activity), Arc::clone(&self.counters));
             let handler = self.handler.clone();
-            service_fn(move |request| {
+            let order = (!http2).then(RequestOrder::default);
+            service_fn(move |mut request: Request<Incoming>| {
                 let guard = activity.request(&counters);
+                if let Some(order) = &order {
+                    request.extensions_mut().insert(order.clone());
+                }
                 answer(handler.clone(), request, guard)
             })
         };

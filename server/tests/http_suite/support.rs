@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use indelible_core::key::{Trust, VKey};
 use indelible_core::receipt::Receipt;
+use indelible_ledger::store::memory::MemoryDisk;
 use indelible_server::auth::{Scope, create_token};
 use indelible_server::config::Config;
-use indelible_server::{Running, start};
+use indelible_server::{Running, start, start_with_store};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -39,7 +40,21 @@ impl Server {
         let dir = tempfile::tempdir().unwrap();
         let mut config = config(&dir);
         change(&mut config);
-        let running = start(config).await.unwrap();
+        Self::of(dir, start(config).await.unwrap())
+    }
+
+    /// A server whose disk can fail at every step, with the ledger `demo`.
+    pub(crate) async fn on_disk(disk: &MemoryDisk, change: impl FnOnce(&mut Config)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = config(&dir);
+        change(&mut config);
+        let running = start_with_store(config, Box::new(disk.opener())).await.unwrap();
+        let server = Self::of(dir, running);
+        server.create("demo").await;
+        server
+    }
+
+    fn of(dir: TempDir, running: Running) -> Self {
         let token = std::fs::read_to_string(running.data_dir().join("admin.token")).unwrap();
         let http = reqwest::Client::builder().build().unwrap();
         Self { dir, running, token: token.trim().to_owned(), http }

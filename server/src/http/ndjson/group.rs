@@ -8,8 +8,10 @@ use crate::http::errors::{Code, Problem};
 use crate::http::render::{RESULT_BYTES, push_result};
 use indelible_core::json::push_u64;
 
-/// Most lines in a group. A commit takes up to 2,048 events, so four groups fill one.
+/// Most lines in a group, where a commit can take so many. A commit takes up to 2,048 events, so four groups fill one.
 const LINES_MAX: usize = 512;
+/// The member of an error that names the first line that has to be sent again.
+pub(super) const RESEND_FROM: &str = "resend_from";
 /// Most bytes of events in a group, unless one event alone has more.
 const BYTES_MAX: usize = 256 << 10;
 
@@ -20,8 +22,8 @@ struct Slot {
 }
 
 /// Lines that are being gathered.
-#[derive(Default)]
 pub(super) struct Group {
+    lines_max: usize,
     slots: Vec<Slot>,
     pub(super) events: Vec<Submission>,
     bytes: usize,
@@ -47,6 +49,12 @@ pub(super) enum InFlight {
 }
 
 impl Group {
+    /// An empty group for an engine that commits up to so many events at once.
+    pub(super) fn new(batch_events_max: usize) -> Self {
+        let lines_max = LINES_MAX.min(batch_events_max);
+        Self { lines_max, slots: Vec::new(), events: Vec::new(), bytes: 0 }
+    }
+
     /// Takes a line; a blank one needs no answer.
     pub(super) fn add(&mut self, number: u64, line: Line<'_>) {
         let parsed = match line {
@@ -70,7 +78,7 @@ impl Group {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.slots.len() >= LINES_MAX || self.bytes >= BYTES_MAX
+        self.slots.len() >= self.lines_max || self.bytes >= BYTES_MAX
     }
 
     /// Takes the lines and events out, leaving an empty group with the same room.
@@ -88,10 +96,17 @@ fn too_long() -> Problem {
 }
 
 impl Slots {
-    /// Writes a result line for each line of the group.
+    /// The first line that holds an event.
+    pub(super) fn first_line(&self) -> Option<u64> {
+        self.0.iter().find(|slot| slot.problem.is_none()).map(|slot| slot.line)
+    }
+
+    /// Writes a result line for each line of the group. Should it have failed, lines have to be sent
+    /// again from `failed_from` on.
     pub(super) fn render(
         self,
         answer: Option<&Result<Appended, AppendError>>,
+        failed_from: u64,
         totals: &mut Totals,
     ) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.0.len() * RESULT_BYTES);
@@ -100,7 +115,7 @@ impl Slots {
             _ => [].iter(),
         };
         let failed = match answer {
-            Some(Err(error)) => Some(Problem::from(error.clone())),
+            Some(Err(error)) => Some(failure(error, failed_from)),
             _ => None,
         };
         for slot in self.0 {
@@ -118,6 +133,20 @@ impl Slots {
         }
         out
     }
+}
+
+/// The problem of each line of a group that failed as a whole.
+fn failure(error: &AppendError, from: u64) -> Problem {
+    let problem = match error {
+        AppendError::EarlierFailed { .. } => Problem::new(
+            Code::EarlierFailed,
+            format!(
+                "line {from} was not appended, so nothing of this was; send again from there on"
+            ),
+        ),
+        other => Problem::from(other.clone()),
+    };
+    problem.with(RESEND_FROM, from)
 }
 
 fn push_outcome(
