@@ -1,0 +1,57 @@
+//! Groups that are not sequenced, or only as a whole or not at all.
+
+use std::sync::Arc;
+
+use indelible_core::name::Seq;
+use tokio::sync::oneshot;
+
+use super::batch::Waiting;
+use super::queue::Group;
+use super::resolve::Found;
+use super::run::Answer;
+use super::sealing::Sealing;
+use super::sequencer::RETRY_AFTER;
+use super::session::Turn;
+use super::shared::Shared;
+use crate::error::{AppendError, EventError, ReadError};
+
+/// An all-or-nothing group fails as a whole with the first of its conflicts.
+pub(super) fn refuse_conflicts(shared: &Shared, found: &[Found]) -> Result<(), AppendError> {
+    for (index, found) in found.iter().enumerate() {
+        if let Found::Conflict(error) = found {
+            shared.metrics.conflicts.add(1);
+            return Err(AppendError::Event { index, error: error.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// An all-or-nothing group fails as a whole when the ledger has no room for all of it.
+pub(super) fn refuse_overflow(sealing: &Sealing, found: &[Found]) -> Result<(), AppendError> {
+    let new = found.iter().filter(|found| matches!(found, Found::New)).count() as u64;
+    let last = sealing.next_seq().map(|seq| seq.get() + new.saturating_sub(1));
+    match last.map(Seq::new) {
+        Some(Ok(_)) => Ok(()),
+        _ if new == 0 => Ok(()),
+        _ => Err(AppendError::Event { index: 0, error: EventError::Full }),
+    }
+}
+
+/// The store cannot be read now: none of the groups is sequenced, nor what stands behind them.
+pub(super) fn refuse(groups: Vec<Group>, error: &ReadError) {
+    let error = match error {
+        ReadError::Unavailable { reason } => {
+            AppendError::Unavailable { reason: Arc::clone(reason), retry_after: RETRY_AFTER }
+        }
+        other => AppendError::Read(other.clone()),
+    };
+    groups.iter().filter_map(|group| group.turn.as_ref()).for_each(Turn::fail);
+    for group in groups {
+        let _ = group.answer.send(Err(error.clone()));
+    }
+}
+
+/// A group of which nothing is sequenced.
+pub(super) fn refused(answer: oneshot::Sender<Answer>, error: AppendError) -> Waiting {
+    Waiting { answer, entry: None, run: None, outcome: Err(error), record: None, turn: None }
+}
