@@ -5,13 +5,17 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Subcommand;
 use indelible_core::code::EXIT_GOOD;
-use indelible_core::key::VKey;
-use indelible_core::name::ServerName;
+use indelible_core::key::{KeyId, PublicKey, VKey};
+use indelible_core::name::{LedgerName, Origin, ServerName};
+use indelible_core::record::{Body, RecordView};
+use indelible_core::system::Creation;
 use indelible_ledger::folder::{DataFolder, replace_file};
 use indelible_ledger::{LocalEd25519, Signer};
 use serde_json::json;
 
+use super::connect::ConnectArgs;
 use super::{data_dir_default, output, usage};
+use crate::client::percent_encode;
 use crate::serve::{PUBLIC_KEY_FILE, SIGNING_KEY_FILE};
 
 /// Make and show signing keys
@@ -45,25 +49,39 @@ pub(super) struct GenerateArgs {
 }
 
 /// Show the public key: what an auditor must have got from you beforehand
+///
+/// The key's own name is the server's, which `indelible-verify` takes for all of its ledgers. Other
+/// people's C2SP tools want a key to have the name that stands in the checkpoint's signature, the
+/// ledger's origin: --ledger gives the same key that name.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible key show --data indelible-data
-  indelible key show public.vkey")]
+  indelible key show public.vkey
+  indelible key show --ledger payments
+  indelible key show --ledger payments --from-server")]
 pub(super) struct ShowArgs {
     /// File with the public key (a vkey), instead of the one of a data folder
     file: Option<PathBuf>,
     /// The server's data folder
     #[arg(long, value_name = "DIR", env = "INDELIBLE_DATA_DIR", default_value_os_t = data_dir_default())]
     data: PathBuf,
+    /// Named with the origin of this ledger, for other people's C2SP tools
+    #[arg(long, value_name = "NAME")]
+    ledger: Option<LedgerName>,
+    /// Ask the running server which key signs the ledger, where neither data folder nor file is at hand
+    #[arg(long, requires = "ledger", conflicts_with = "file")]
+    from_server: bool,
     /// As JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    connect: ConnectArgs,
 }
 
-pub(super) fn run(command: Command) -> anyhow::Result<u8> {
+pub(super) async fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Generate(args) => generate(&args),
-        Command::Show(args) => show(&args),
+        Command::Show(args) => show(&args).await,
     }
 }
 
@@ -92,11 +110,12 @@ fn generate(args: &GenerateArgs) -> anyhow::Result<u8> {
     Ok(EXIT_GOOD)
 }
 
-fn show(args: &ShowArgs) -> anyhow::Result<u8> {
-    let path = args.file.clone().unwrap_or_else(|| args.data.join(PUBLIC_KEY_FILE));
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("cannot read the public key {}", path.display()))?;
-    let vkey = VKey::parse_file(&text).with_context(|| path.display().to_string())?;
+async fn show(args: &ShowArgs) -> anyhow::Result<u8> {
+    let vkey = match &args.ledger {
+        Some(ledger) if args.from_server => of_server(args, ledger).await?,
+        Some(ledger) => of_ledger(&read(args)?, ledger)?,
+        None => read(args)?,
+    };
     let key_id = vkey.key().key_id();
     if args.json {
         output::json(&json!({
@@ -110,4 +129,36 @@ fn show(args: &ShowArgs) -> anyhow::Result<u8> {
         ("vkey", vkey.to_string()),
     ])?;
     Ok(EXIT_GOOD)
+}
+
+/// The key in the file, or in the data folder.
+fn read(args: &ShowArgs) -> anyhow::Result<VKey> {
+    let path = args.file.clone().unwrap_or_else(|| args.data.join(PUBLIC_KEY_FILE));
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read the public key {}", path.display()))?;
+    VKey::parse_file(&text).with_context(|| path.display().to_string())
+}
+
+/// The same key under the name that it signs the ledger's checkpoints with.
+fn of_ledger(vkey: &VKey, ledger: &LedgerName) -> anyhow::Result<VKey> {
+    let server = ServerName::new(vkey.name()).with_context(|| {
+        format!("the key is named '{}', which is no server's name", vkey.name())
+    })?;
+    Ok(VKey::new(&Origin::of(&server, ledger), *vkey.key())?)
+}
+
+/// What the server says of the ledger: its origin and its key stand in record 0.
+async fn of_server(args: &ShowArgs, ledger: &LedgerName) -> anyhow::Result<VKey> {
+    let client = args.connect.client()?;
+    let path = format!("/v1/ledgers/{}/events/0", percent_encode(ledger));
+    let record = client.get(&path).await?;
+    let record = RecordView::parse(&record).context("record 0")?;
+    let Body::System(system) = record.body else { anyhow::bail!("record 0 is no creation") };
+    let creation = Creation::parse(system).context("record 0")?;
+    let key = creation.keys.first().and_then(KeyId::public_key);
+    let key = key.context("the ledger is not signed with an Ed25519 key")?;
+    output::hint(
+        "this is what the server says; an auditor takes the key from a channel of its own",
+    );
+    Ok(VKey::new(&creation.origin, PublicKey::from_bytes(&key)?)?)
 }

@@ -109,7 +109,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Serve(args) => serve::run(args),
         Command::Verify(args) => verify::run(args),
-        Command::Key(command) => key::run(command),
+        Command::Key(command) => wait(key::run(command)),
         Command::Completions(args) => completions::run(&args),
         Command::Version(args) => version::run(&args),
         Command::Ledger(command) => wait(ledger::run(command)),
