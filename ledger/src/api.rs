@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::hash::{Digest, NodeHash};
+use indelible_core::json::Numbers;
 use indelible_core::key::{KeyId, RecordSignature};
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
 use indelible_core::receipt::Receipt;
@@ -35,6 +36,22 @@ pub enum Atomicity {
     AllOrNothing,
     /// They are appended; each event has its own result.
     Each,
+}
+
+/// What record 0 fixes for ever, as far as its creator decides it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LedgerSettings {
+    /// Which records carry a signature of their own.
+    pub sign_per: SignPer,
+    /// What becomes of numbers that a double does not carry, where a client does not say.
+    pub numbers: Numbers,
+}
+
+/// Numbers that a double does not carry are refused.
+impl From<SignPer> for LedgerSettings {
+    fn from(sign_per: SignPer) -> Self {
+        Self { sign_per, numbers: Numbers::Exact }
+    }
 }
 
 /// Which way to read.
@@ -170,6 +187,8 @@ pub struct LedgerInfo {
     pub sign_per: SignPer,
     /// Most records in a row without a signature of their own.
     pub max_unsigned: u64,
+    /// What becomes of numbers that a double does not carry, where a client does not say.
+    pub numbers: Numbers,
     /// The key ids in record 0.
     pub keys: Vec<KeyId>,
     /// Durable records.

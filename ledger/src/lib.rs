@@ -23,8 +23,8 @@ pub mod store;
 pub mod testing;
 
 pub use api::{
-    Accepted, Appended, Atomicity, Direction, LedgerInfo, Pending, SignedCheckpoint, StoredRecord,
-    Submission,
+    Accepted, Appended, Atomicity, Direction, LedgerInfo, LedgerSettings, Pending,
+    SignedCheckpoint, StoredRecord, Submission,
 };
 pub use clock::{Clock, SystemClock};
 pub use config::{EngineConfig, EngineLimits};

@@ -13,6 +13,8 @@ mod description;
 mod following;
 #[path = "http_suite/ndjson.rs"]
 mod ndjson;
+#[path = "http_suite/numbers.rs"]
+mod numbers;
 #[path = "http_suite/order.rs"]
 mod order;
 #[path = "http_suite/reading.rs"]

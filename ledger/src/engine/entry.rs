@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use indelible_core::hash::{Digest, LeafHash, NodeHash};
+use indelible_core::json::Numbers;
 use indelible_core::key::KeyId;
 use indelible_core::merkle::CompactRange;
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
@@ -28,6 +29,7 @@ pub(crate) struct LedgerEntry {
     pub(crate) origin: Origin,
     pub(crate) sign_per: SignPer,
     pub(crate) max_unsigned: u64,
+    pub(crate) numbers: Numbers,
     pub(crate) keys: Vec<KeyId>,
     pub(crate) created: Timestamp,
     /// The durable head; `None` until somebody has loaded it.
@@ -167,19 +169,22 @@ pub(crate) struct Settings {
     pub(crate) origin: Origin,
     pub(crate) sign_per: SignPer,
     pub(crate) max_unsigned: u64,
+    pub(crate) numbers: Numbers,
     pub(crate) keys: Vec<KeyId>,
     pub(crate) created: Timestamp,
 }
 
 impl LedgerEntry {
     pub(crate) fn new(settings: Settings) -> Self {
-        let Settings { number, name, origin, sign_per, max_unsigned, keys, created } = settings;
+        let Settings { number, name, origin, sign_per, max_unsigned, numbers, keys, created } =
+            settings;
         Self {
             number,
             name,
             origin,
             sign_per,
             max_unsigned,
+            numbers,
             keys,
             created,
             head: ArcSwapOption::empty(),
@@ -223,6 +228,7 @@ impl LedgerEntry {
             origin: self.origin.clone(),
             sign_per: self.sign_per,
             max_unsigned: self.max_unsigned,
+            numbers: self.numbers,
             keys: self.keys.clone(),
             size: head.size(),
             created: self.created,

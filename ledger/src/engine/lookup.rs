@@ -41,6 +41,7 @@ pub(crate) fn settings(name: &LedgerName, row: &LedgerRow) -> Result<Settings, R
         origin: creation.origin,
         sign_per: creation.sign_per,
         max_unsigned: creation.max_unsigned,
+        numbers: creation.numbers,
         keys: creation.keys,
         created: row.created,
     })

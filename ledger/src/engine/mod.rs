@@ -23,6 +23,7 @@ mod queue;
 mod read;
 mod records;
 mod recovery;
+mod refusing;
 mod resolve;
 mod rows_of_commit;
 pub(crate) mod run;
@@ -35,10 +36,10 @@ mod signing;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indelible_core::json::Limits;
+use indelible_core::json::{Limits, Numbers};
 use indelible_core::name::{EventId, LedgerName};
 use indelible_core::record::PreparedEvent;
-use indelible_core::system::{SignPer, System};
+use indelible_core::system::System;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -48,7 +49,7 @@ use self::run::{Answer, Outcome};
 use self::sequencer::RETRY_AFTER;
 use self::session::Turn;
 use self::shared::Shared;
-use crate::api::{Accepted, Appended, Atomicity, LedgerInfo, Pending, Submission};
+use crate::api::{Accepted, Appended, Atomicity, LedgerInfo, LedgerSettings, Pending, Submission};
 use crate::config::EngineConfig;
 use crate::error::{AppendError, CreateError, OpenError, ReadError};
 use crate::metrics::{EngineMetrics, Health};
@@ -130,7 +131,7 @@ impl Engine {
     pub async fn create_ledger(
         &self,
         name: LedgerName,
-        sign_per: SignPer,
+        settings: impl Into<LedgerSettings>,
     ) -> Result<LedgerInfo, CreateError> {
         match self.ledger(&name) {
             Ok(info) => return Err(CreateError::Exists(Box::new(info))),
@@ -138,7 +139,7 @@ impl Engine {
             Err(error) => return Err(AppendError::Read(error).into()),
         }
         let (answer, pending) = oneshot::channel();
-        let work = Work::Create(name.clone(), sign_per);
+        let work = Work::Create(name.clone(), settings.into());
         self.push_wait(Group { work, events: 1, bytes: 0, turn: None, answer }).await?;
         let done = pending.await.unwrap_or_else(|_| Err(stopped()))?;
         let info = self.ledger(&name).map_err(AppendError::Read)?;
@@ -244,6 +245,14 @@ impl Engine {
             Some(Err(error)) => Err(AppendError::Event { index: 0, error }),
             None => Err(stopped()),
         }
+    }
+
+    /// What becomes of numbers that a double does not carry, where a client of the ledger does not say.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn numbers(&self, ledger: &LedgerName) -> Result<Numbers, ReadError> {
+        Ok(lookup::entry(&self.inner.shared, ledger)?.numbers)
     }
 
     fn group(

@@ -5,14 +5,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use indelible_core::name::{EventId, LedgerName};
-use indelible_core::system::SignPer;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
 
 use super::entry::LedgerEntry;
 use super::run::Answer;
 use super::session::Turn;
-use crate::api::{Atomicity, Submission};
+use crate::api::{Atomicity, LedgerSettings, Submission};
 use crate::config::EngineLimits;
 use crate::metrics::EngineMetrics;
 
@@ -22,7 +21,7 @@ pub(crate) enum Work {
     Events(Arc<LedgerEntry>, Vec<Submission>, Atomicity),
     /// A record of the engine's own: its id and its canonical system object.
     System(Arc<LedgerEntry>, EventId, Vec<u8>),
-    Create(LedgerName, SignPer),
+    Create(LedgerName, LedgerSettings),
 }
 
 /// A group of events that is sequenced as a whole, and who waits for it.

@@ -11,10 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use indelible_core::json::Numbers;
 use indelible_core::limits::UNSIGNED_RUN_MAX;
 use indelible_core::name::{LedgerName, Origin, Seq};
-use indelible_core::system::{Creation, SignPer};
+use indelible_core::system::Creation;
 use indelible_core::time::Timestamp;
 use tokio::sync::oneshot;
 
@@ -22,12 +21,13 @@ use super::batch::{Batch, Waiting, engine_digest, fail_all};
 use super::entry::{Body, InFlight, LedgerEntry, Settings, Tip};
 use super::lookup;
 use super::queue::{Completion, Group, Next, Pipeline, Work};
+use super::refusing::{refuse, refuse_conflicts, refuse_overflow, refused};
 use super::resolve::{Found, Item, resolve};
 use super::run::{Answer, One, Outcome, RunId};
 use super::sealing::{Sealing, given};
 use super::session::{Turn, earlier_failed};
 use super::shared::Shared;
-use crate::api::Atomicity;
+use crate::api::{Atomicity, LedgerSettings};
 use crate::error::{AppendError, EventError, ReadError};
 use crate::rows::CommitNumber;
 use crate::rows::meta::StateRow;
@@ -204,8 +204,8 @@ impl Sequencer {
         answer: oneshot::Sender<Answer>,
     ) -> Waiting {
         match work {
-            Work::Create(name, sign_per) => {
-                let (entry, run, outcome) = match self.create(forming, name, sign_per) {
+            Work::Create(name, settings) => {
+                let (entry, run, outcome) = match self.create(forming, name, settings) {
                     Ok(Some(entry)) => {
                         (Some(entry), Some(forming.runs.len() - 1), Ok(Outcome::Fresh(0..1)))
                     }
@@ -234,7 +234,7 @@ impl Sequencer {
         &mut self,
         forming: &mut Forming<'_>,
         name: LedgerName,
-        sign_per: SignPer,
+        settings: LedgerSettings,
     ) -> Result<Option<Arc<LedgerEntry>>, AppendError> {
         if self.creating.contains(&name) || lookup::ledger_row(forming.store, &name)?.is_some() {
             return Ok(None);
@@ -243,17 +243,27 @@ impl Sequencer {
         let origin = Origin::of(&shared.config.server_name, &name);
         let keys = vec![shared.key_id.clone()];
         let max_unsigned = shared.config.limits.max_unsigned.min(UNSIGNED_RUN_MAX);
+        let LedgerSettings { sign_per, numbers } = settings;
         let creation = Creation {
             origin: origin.clone(),
             sign_per,
             keys: keys.clone(),
             max_unsigned,
-            numbers: Numbers::Exact,
+            numbers,
         };
         let number = forming.ledgers + 1;
         let created = forming.now;
-        let settings =
-            Settings { number, name: name.clone(), origin, sign_per, max_unsigned, keys, created };
+        let name_of = name.clone();
+        let settings = Settings {
+            number,
+            name: name_of,
+            origin,
+            sign_per,
+            max_unsigned,
+            numbers,
+            keys,
+            created,
+        };
         let entry = Arc::new(LedgerEntry::new(settings));
         let mut tip = Box::new(Tip::empty(self.epoch, created));
         let system = Body::System(creation.to_canonical());
@@ -493,44 +503,4 @@ fn next_state(before: &StateRow, ledgers: u64, batch: &Batch) -> StateRow {
         ledgers,
         records: before.records + batch.records() as u64,
     }
-}
-
-/// An all-or-nothing group fails as a whole with the first of its conflicts.
-fn refuse_conflicts(shared: &Shared, found: &[Found]) -> Result<(), AppendError> {
-    for (index, found) in found.iter().enumerate() {
-        if let Found::Conflict(error) = found {
-            shared.metrics.conflicts.add(1);
-            return Err(AppendError::Event { index, error: error.clone() });
-        }
-    }
-    Ok(())
-}
-
-/// An all-or-nothing group fails as a whole when the ledger has no room for all of it.
-fn refuse_overflow(sealing: &Sealing, found: &[Found]) -> Result<(), AppendError> {
-    let new = found.iter().filter(|found| matches!(found, Found::New)).count() as u64;
-    let last = sealing.next_seq().map(|seq| seq.get() + new.saturating_sub(1));
-    match last.map(Seq::new) {
-        Some(Ok(_)) => Ok(()),
-        _ if new == 0 => Ok(()),
-        _ => Err(AppendError::Event { index: 0, error: EventError::Full }),
-    }
-}
-
-fn refuse(groups: Vec<Group>, error: &ReadError) {
-    let error = match error {
-        ReadError::Unavailable { reason } => {
-            AppendError::Unavailable { reason: Arc::clone(reason), retry_after: RETRY_AFTER }
-        }
-        other => AppendError::Read(other.clone()),
-    };
-    groups.iter().filter_map(|group| group.turn.as_ref()).for_each(Turn::fail);
-    for group in groups {
-        let _ = group.answer.send(Err(error.clone()));
-    }
-}
-
-/// A group of which nothing is sequenced.
-fn refused(answer: oneshot::Sender<Answer>, error: AppendError) -> Waiting {
-    Waiting { answer, entry: None, run: None, outcome: Err(error), record: None, turn: None }
 }

@@ -3,6 +3,7 @@
 use clap::{Subcommand, ValueEnum};
 use comfy_table::CellAlignment;
 use indelible_core::code::EXIT_GOOD;
+use indelible_core::json::Numbers;
 use indelible_core::name::LedgerName;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -28,17 +29,39 @@ enum SignPer {
     Commit,
 }
 
+/// What becomes of numbers with digits that a double does not carry
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum NumbersArg {
+    /// They are refused
+    Exact,
+    /// They are kept as strings, digit for digit, and the record says which
+    Text,
+}
+
+impl From<NumbersArg> for Numbers {
+    fn from(arg: NumbersArg) -> Self {
+        match arg {
+            NumbersArg::Exact => Self::Exact,
+            NumbersArg::Text => Self::Text,
+        }
+    }
+}
+
 /// Create a ledger; does nothing when it is there with the same settings
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible ledger create payments
-  indelible ledger create bulk --sign-per commit")]
+  indelible ledger create bulk --sign-per commit
+  indelible ledger create windows --numbers text")]
 pub(super) struct CreateArgs {
     /// Name: a-z, 0-9, '.', '_' and '-'
     name: LedgerName,
     /// Which records carry a signature of their own; fixed for ever
     #[arg(long, value_enum, default_value = "record")]
     sign_per: SignPer,
+    /// What becomes of numbers that a double does not carry, where an append does not say; fixed for ever
+    #[arg(long, value_enum, default_value = "exact")]
+    numbers: NumbersArg,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -85,14 +108,18 @@ async fn create(args: CreateArgs) -> anyhow::Result<u8> {
         SignPer::Record => "record",
         SignPer::Commit => "commit",
     };
-    let request = json!({ "name": args.name.as_str(), "sign_per": sign_per });
+    let numbers = Numbers::from(args.numbers);
+    let request = json!({
+        "name": args.name.as_str(), "numbers": numbers.as_str(), "sign_per": sign_per,
+    });
     let client = args.connect.client()?;
     let (ledger, created): (Value, bool) = client.post_json("/v1/ledgers", &request).await?;
     if args.json {
         output::json(&ledger)?;
     } else {
         let what = if created { "created" } else { "was there already, with the same settings" };
-        output::line(&format!("{} {what} (signed per {sign_per})", args.name))?;
+        let kept = if numbers == Numbers::Text { ", inexact numbers kept as text" } else { "" };
+        output::line(&format!("{} {what} (signed per {sign_per}{kept})", args.name))?;
     }
     Ok(EXIT_GOOD)
 }
@@ -171,6 +198,7 @@ async fn show(args: ShowArgs) -> anyhow::Result<u8> {
         ("ledger", text(&ledger, "name")),
         ("origin", text(&ledger, "origin")),
         ("signed per", text(&ledger, "sign_per")),
+        ("numbers", text(&ledger, "numbers")),
         ("created", text(&ledger, "created")),
         ("records", output::number(size)),
         ("last record", text(&ledger, "time")),

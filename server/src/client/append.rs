@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use indelible_core::json::Numbers;
 use reqwest::header::{CONNECTION, CONTENT_TYPE};
 use reqwest::{Method, Response};
 use serde_json::{Map, Value};
@@ -91,7 +92,8 @@ pub enum Report {
 /// Sends every line of `input` to `ledger` and returns the server's closing line: the checkpoint that
 /// covers what was appended.
 ///
-/// `patience` is how long to keep trying without any line being answered.
+/// `numbers` says what becomes of numbers that a double does not carry, instead of the ledger's own
+/// setting; `patience` is how long to keep trying without any line being answered.
 ///
 /// # Errors
 /// When the server refuses the whole request, or cannot be reached for longer than `patience`. Lines
@@ -100,11 +102,13 @@ pub enum Report {
 pub async fn append(
     client: &Client,
     ledger: &str,
+    numbers: Option<Numbers>,
     input: mpsc::Receiver<Vec<Line>>,
     patience: Duration,
     report: impl FnMut(Report),
 ) -> Result<Map<String, Value>, ClientError> {
-    let path = format!("/v1/ledgers/{}/events", super::percent_encode(ledger));
+    let query = numbers.map_or_else(String::new, |numbers| format!("?numbers={numbers}"));
+    let path = format!("/v1/ledgers/{}/events{query}", super::percent_encode(ledger));
     let mut appender = Appender {
         client,
         path,

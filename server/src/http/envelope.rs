@@ -24,8 +24,8 @@ const LIMITS: Limits = Limits { bytes_max: ENVELOPE_BYTES_MAX, depth_max: EVENT_
 ///
 /// # Errors
 /// A [`Problem`] whose `offset`, where there is one, counts from the beginning of `bytes`.
-pub(super) fn parse(bytes: &[u8]) -> Result<Submission, Problem> {
-    let object = CanonicalObject::parse(bytes, LIMITS).map_err(refused)?;
+pub(super) fn parse(bytes: &[u8], numbers: Numbers) -> Result<Submission, Problem> {
+    let object = CanonicalObject::parse_with(bytes, LIMITS, numbers).map_err(refused)?;
     submission(&object)
 }
 
@@ -33,8 +33,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Submission, Problem> {
 ///
 /// # Errors
 /// A [`Problem`] with the `offset` in the whole body, or the `index` of the envelope that is wrong.
-pub(super) fn parse_array(bytes: &[u8], events_max: usize) -> Result<Vec<Submission>, Problem> {
-    let objects = canonicalize_array(bytes, LIMITS, events_max.saturating_add(1), Numbers::Exact)
+pub(super) fn parse_array(
+    bytes: &[u8],
+    events_max: usize,
+    numbers: Numbers,
+) -> Result<Vec<Submission>, Problem> {
+    let objects = canonicalize_array(bytes, LIMITS, events_max.saturating_add(1), numbers)
         .map_err(refused)?;
     if objects.len() > events_max {
         return Err(Problem::new(
@@ -59,6 +63,10 @@ fn submission(object: &CanonicalObject) -> Result<Submission, Problem> {
     for (name, value) in object.members() {
         match name {
             b"event" => {}
+            // A number that is kept as text is none that its sender meant for an id.
+            b"id" if object.numbers_as_text().iter().any(|pointer| pointer == "/id") => {
+                return Err(id_is_no_text());
+            }
             b"id" => id = Some(event_id(value)?),
             other => {
                 let name = String::from_utf8_lossy(other.get(..40).unwrap_or(other)).into_owned();
@@ -87,9 +95,11 @@ fn too_large() -> Problem {
 }
 
 fn event_id(canonical: &[u8]) -> Result<EventId, Problem> {
-    let text = parse_string(canonical)
-        .ok_or_else(|| Problem::new(Code::IdInvalid, "`id` must be a text"))?;
-    Ok(EventId::new(&text)?)
+    Ok(EventId::new(&parse_string(canonical).ok_or_else(id_is_no_text)?)?)
+}
+
+fn id_is_no_text() -> Problem {
+    Problem::new(Code::IdInvalid, "`id` must be a text")
 }
 
 #[cfg(test)]
@@ -97,16 +107,17 @@ mod tests {
     use super::*;
 
     fn code(bytes: &[u8]) -> &'static str {
-        parse(bytes).err().map_or("accepted", |problem| problem.code().as_str())
+        parse(bytes, Numbers::Exact).err().map_or("accepted", |problem| problem.code().as_str())
     }
 
     #[test]
     fn an_envelope_has_an_event_and_perhaps_an_id() {
         let submission =
-            parse(b" { \"id\" : \"a\\u0062\" , \"event\" : {\"b\":1, \"a\":2} } ").unwrap();
+            parse(b" { \"id\" : \"a\\u0062\" , \"event\" : {\"b\":1, \"a\":2} } ", Numbers::Exact)
+                .unwrap();
         assert_eq!(submission.id.as_deref(), Some("ab"));
         assert_eq!(submission.event.event(), b"{\"a\":2,\"b\":1}");
-        assert!(parse(b"{\"event\":{}}").unwrap().id.is_none());
+        assert!(parse(b"{\"event\":{}}", Numbers::Exact).unwrap().id.is_none());
     }
 
     #[test]
@@ -147,10 +158,15 @@ mod tests {
 
     #[test]
     fn an_array_names_the_element_that_is_wrong() {
-        let problem = parse_array(b"[{\"event\":{}},{\"even\":{}}]", 10).unwrap_err();
+        let problem =
+            parse_array(b"[{\"event\":{}},{\"even\":{}}]", 10, Numbers::Exact).unwrap_err();
         assert!(String::from_utf8(problem.to_json()).unwrap().contains("\"index\":1"));
-        assert_eq!(parse_array(b"[{\"event\":{}},{\"event\":{}}]", 2).unwrap().len(), 2);
-        let problem = parse_array(b"[{\"event\":{}},{\"event\":{}}]", 1).unwrap_err();
+        assert_eq!(
+            parse_array(b"[{\"event\":{}},{\"event\":{}}]", 2, Numbers::Exact).unwrap().len(),
+            2
+        );
+        let problem =
+            parse_array(b"[{\"event\":{}},{\"event\":{}}]", 1, Numbers::Exact).unwrap_err();
         assert_eq!(problem.code(), Code::BatchTooLarge);
     }
 }

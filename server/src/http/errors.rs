@@ -59,7 +59,7 @@ codes! {
     JsonSyntax = "json_syntax", 400, "The body is not JSON, or not the kind of value that is expected.";
     JsonUtf8 = "json_utf8", 400, "The body is not UTF-8.";
     JsonDuplicateName = "json_duplicate_name", 400, "A name occurs twice in one object.";
-    JsonNumberInexact = "json_number_inexact", 400, "A number cannot be carried without loss.";
+    JsonNumberInexact = "json_number_inexact", 400, "A number has digits that a double does not carry; send it as a string, or ask with numbers=text that it be kept as one.";
     JsonLoneSurrogate = "json_lone_surrogate", 400, "Half of a surrogate pair stands alone.";
     JsonTrailing = "json_trailing", 400, "Something follows the value.";
     JsonDepth = "json_depth", 400, "Objects and arrays are nested too deeply.";
@@ -141,8 +141,10 @@ pub struct Problem(Box<Inner>);
 struct Inner {
     code: Code,
     detail: Cow<'static, str>,
-    /// Further members, numbers all.
+    /// Further members.
     numbers: Vec<(&'static str, u64)>,
+    /// Where in its envelope the number stands that cannot be taken, as a JSON Pointer.
+    pointer: Option<Box<str>>,
     retry_after: Option<u64>,
     /// The connection cannot be used again, for instance because a body was not read to its end.
     close: bool,
@@ -152,9 +154,14 @@ impl Problem {
     /// A problem with a sentence about this very occurrence.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         let retry_after = matches!(code.status(), 429 | 503).then_some(RETRY_SECONDS_DEFAULT);
-        let inner =
-            Inner { code, detail: detail.into(), numbers: Vec::new(), retry_after, close: false };
-        Self(Box::new(inner))
+        Self(Box::new(Inner {
+            code,
+            detail: detail.into(),
+            numbers: Vec::new(),
+            pointer: None,
+            retry_after,
+            close: false,
+        }))
     }
 
     /// Adds a number as a member of its own, such as the limit that was hit.
@@ -201,6 +208,7 @@ impl Problem {
         ];
         let about = format!("/docs#{}", inner.code.as_str());
         members.push(("type", Member::Text(&about)));
+        members.extend(inner.pointer.iter().map(|pointer| (POINTER, Member::Text(pointer))));
         members.extend(inner.numbers.iter().map(|(name, number)| (*name, Member::Number(*number))));
         members.sort_unstable_by_key(|(name, _)| *name);
         push_members(&members)
@@ -219,9 +227,16 @@ impl Problem {
             out.extend_from_slice(b"\":");
             push_u64(out, *number);
         }
+        if let Some(pointer) = &inner.pointer {
+            out.extend_from_slice(b",\"pointer\":");
+            push_string(out, pointer);
+        }
         out.push(b'}');
     }
 }
+
+/// The member that says where in its envelope a number stands.
+const POINTER: &str = "pointer";
 
 enum Member<'a> {
     Text(&'a str),
@@ -290,7 +305,8 @@ impl From<NameError> for Problem {
 impl From<JsonError> for Problem {
     fn from(error: JsonError) -> Self {
         let code = Code::of_json(error.code);
-        let problem = Self::new(code, error.to_string()).with("offset", error.offset as u64);
+        let mut problem = Self::new(code, error.to_string()).with("offset", error.offset as u64);
+        problem.0.pointer = error.pointer;
         if code == Code::EventTooLarge {
             problem.with("limit", EVENT_BYTES_MAX as u64)
         } else {

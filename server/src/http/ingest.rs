@@ -7,13 +7,14 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{HeaderMap, StatusCode};
-use indelible_core::json::push_string;
+use indelible_core::json::{Numbers, push_string};
 use indelible_core::name::{EventId, LedgerName};
 use indelible_ledger::{Accepted, AppendError, Appended, Atomicity, Submission};
 
 use super::app::App;
 use super::body::{self, Media};
 use super::errors::{Code, Problem};
+use super::query::{Params, invalid};
 use super::render::{RESULT_BYTES, push_result};
 use super::{envelope, ndjson};
 use crate::auth::Scope;
@@ -52,22 +53,33 @@ async fn in_order(
                       nothing of this was; send again from there on, on a new connection";
         return Err(Problem::new(Code::EarlierFailed, detail));
     }
+    let numbers = match numbers(&request)? {
+        Some(asked) => asked,
+        None => app.engine.numbers(&ledger)?,
+    };
     let media = body::media(request.headers())?;
     let key = idempotency_key(request.headers())?;
     let body = match media {
         Media::Ndjson if key.is_some() => return Err(key_for_many()),
-        Media::Ndjson => return ndjson::append(&app, ledger, request.into_body(), order),
+        Media::Ndjson => return ndjson::append(&app, ledger, request.into_body(), numbers, order),
         Media::Json => body::read_all(request.into_body(), &app.limits).await?,
     };
     if body.trim_ascii_start().first() == Some(&b'[') {
         if key.is_some() {
             return Err(key_for_many());
         }
-        return many(&app, &ledger, &body).await;
+        return many(&app, &ledger, &body, numbers).await;
     }
-    let submission = with_key(envelope::parse(&body)?, key)?;
+    let submission = with_key(envelope::parse(&body, numbers)?, key)?;
     drop(body);
     one(&app, &ledger, submission).await
+}
+
+/// What the request wants of numbers that a double does not carry.
+fn numbers(request: &Request) -> Result<Option<Numbers>, Problem> {
+    let params = Params::new(request.uri(), &["numbers"])?;
+    let parse = |text: &str| text.parse().map_err(|_| invalid("`numbers` is `exact` or `text`"));
+    params.text("numbers").map(parse).transpose()
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<EventId>, Problem> {
@@ -135,8 +147,13 @@ fn no_result() -> Problem {
     Problem::new(Code::Internal, "the engine gave no result; ask for the event by its id")
 }
 
-async fn many(app: &Arc<App>, ledger: &LedgerName, body: &[u8]) -> Result<Response, Problem> {
-    let events = envelope::parse_array(body, app.limits.batch_events_max)?;
+async fn many(
+    app: &Arc<App>,
+    ledger: &LedgerName,
+    body: &[u8],
+    numbers: Numbers,
+) -> Result<Response, Problem> {
+    let events = envelope::parse_array(body, app.limits.batch_events_max, numbers)?;
     if events.is_empty() {
         app.engine.ledger(ledger)?;
         return Err(Problem::new(Code::BatchEmpty, "the array has no element"));

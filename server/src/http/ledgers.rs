@@ -6,10 +6,10 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
-use indelible_core::json::{Limits, Value, push_string};
+use indelible_core::json::{Limits, Numbers, Value, push_string};
 use indelible_core::name::LedgerName;
 use indelible_core::system::SignPer;
-use indelible_ledger::{CreateError, LedgerInfo};
+use indelible_ledger::{CreateError, LedgerInfo, LedgerSettings};
 
 use super::app::App;
 use super::errors::{Code, Problem};
@@ -31,28 +31,30 @@ pub(super) async fn create(
     let caller = app.allow(request.headers(), Scope::Admin)?;
     body::only_json(request.headers())?;
     let body = body::read_all(request.into_body(), &app.limits).await?;
-    let (name, sign_per) = wanted(&body)?;
+    let Wanted { name, sign_per, numbers } = wanted(&body)?;
     if !caller.reaches(&name) {
         return Err(crate::auth::Denied::Ledger.into());
     }
-    let (status, ledger) = match app
-        .engine
-        .create_ledger(name, sign_per.unwrap_or(SignPer::Record))
-        .await
-    {
+    let settings = LedgerSettings {
+        sign_per: sign_per.unwrap_or(SignPer::Record),
+        numbers: numbers.unwrap_or_default(),
+    };
+    let is_wanted = |there: &LedgerInfo| {
+        sign_per.is_none_or(|own| own == there.sign_per)
+            && numbers.is_none_or(|own| own == there.numbers)
+    };
+    let (status, ledger) = match app.engine.create_ledger(name, settings).await {
         Ok(ledger) => {
             tracing::info!(ledger = %ledger.name, by = caller.name(), "ledger created");
             (StatusCode::CREATED, ledger)
         }
         // Asking again for what is there is no error, so that set-up scripts can be run twice.
-        Err(CreateError::Exists(there)) if sign_per.is_none_or(|own| own == there.sign_per) => {
-            (StatusCode::OK, *there)
-        }
+        Err(CreateError::Exists(there)) if is_wanted(&there) => (StatusCode::OK, *there),
         Err(CreateError::Exists(there)) => {
             let detail = format!(
-                "the ledger '{}' is there already with sign_per '{}'; settings are fixed by record 0",
-                there.name,
-                there.sign_per.as_str()
+                "the ledger '{}' is there already with sign_per '{}' and numbers '{}'; settings are fixed \
+                 by record 0",
+                there.name, there.sign_per, there.numbers
             );
             return Err(Problem::new(Code::LedgerExists, detail));
         }
@@ -65,12 +67,19 @@ pub(super) async fn create(
     Ok(response)
 }
 
-fn wanted(body: &[u8]) -> Result<(LedgerName, Option<SignPer>), Problem> {
+/// What the body of a creation asks for.
+struct Wanted {
+    name: LedgerName,
+    sign_per: Option<SignPer>,
+    numbers: Option<Numbers>,
+}
+
+fn wanted(body: &[u8]) -> Result<Wanted, Problem> {
     let value = Value::parse(body, Limits::EVENT)?;
     let members = value
         .as_object()
         .ok_or_else(|| Problem::new(Code::RequestInvalid, "the body must be an object"))?;
-    let (mut name, mut sign_per) = (None, None);
+    let (mut name, mut sign_per, mut numbers) = (None, None, None);
     for (member, value) in members {
         let text = value.as_str().unwrap_or_default();
         match member.as_str() {
@@ -80,14 +89,19 @@ fn wanted(body: &[u8]) -> Result<(LedgerName, Option<SignPer>), Problem> {
                     Problem::new(Code::RequestInvalid, "`sign_per` is \"record\" or \"commit\"")
                 })?);
             }
+            "numbers" => {
+                numbers = Some(text.parse::<Numbers>().map_err(|_| {
+                    Problem::new(Code::RequestInvalid, "`numbers` is \"exact\" or \"text\"")
+                })?);
+            }
             _ => {
-                let detail = "the members are `name` and, if wanted, `sign_per`";
+                let detail = "the members are `name` and, if wanted, `numbers` and `sign_per`";
                 return Err(Problem::new(Code::RequestInvalid, detail));
             }
         }
     }
     let name = name.ok_or_else(|| Problem::new(Code::RequestInvalid, "`name` is missing"))?;
-    Ok((name, sign_per))
+    Ok(Wanted { name, sign_per, numbers })
 }
 
 /// One ledger.

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use indelible_core::json::{push_string, push_u64};
+use indelible_core::json::{Numbers, push_string, push_u64};
 use indelible_core::name::LedgerName;
 use indelible_ledger::{AppendError, Appended, Atomicity, Session, SignedCheckpoint};
 use tokio::sync::watch;
@@ -52,6 +52,7 @@ pub(super) fn append(
     app: &Arc<App>,
     ledger: LedgerName,
     body: Body,
+    numbers: Numbers,
     order: Option<RequestOrder>,
 ) -> Result<Response, Problem> {
     // Asked first, so that a typo is a 404 and not an error for each line.
@@ -66,7 +67,7 @@ pub(super) fn append(
         lines: Lines::default(),
         lines_read: 0,
         line_begun: None,
-        group: Group::new(app.limits.batch_events_max),
+        group: Group::new(app.limits.batch_events_max, numbers),
         in_flight: VecDeque::new(),
         totals: Totals::default(),
         checkpoint: None,

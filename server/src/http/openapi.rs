@@ -11,6 +11,9 @@ use super::body::JSON;
 use super::errors::Code;
 use super::operations::{OPERATIONS, Operation};
 
+/// A time as it stands in signed bytes, `docs/FORMAT.md` section 2.
+const TIME_PATTERN: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{6}Z$";
+
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(document().to_string()));
 
 /// The description of the interface.
@@ -150,17 +153,20 @@ fn schemas() -> Value {
     let base64 = json!({ "type": "string", "contentEncoding": "base64" });
     let hashes = json!({ "type": "array", "items": base64 });
     let integer = json!({ "type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991_u64 });
-    let time = json!({ "type": "string", "format": "date-time" });
+    // Not `format: date-time`: a generated client would read a time and write it otherwise than it was
+    // signed (fewer digits, +00:00).
+    let time = json!({ "type": "string", "pattern": TIME_PATTERN });
+    let numbers = json!({ "enum": ["exact", "text"] });
     let text = json!({ "type": "string" });
     let next = json!({ "type": ["string", "null"] });
     let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let object = |properties: Value, required: &[&str]| json!({ "type": "object", "properties": properties, "required": required });
     json!({
-        "CreateLedger": object(json!({ "name": text, "sign_per": { "enum": ["record", "commit"] } }), &["name"]),
+        "CreateLedger": object(json!({ "name": text, "numbers": numbers, "sign_per": { "enum": ["record", "commit"] } }), &["name"]),
         "Ledger": object(
-            json!({ "created": time, "digest": hex, "name": text, "origin": text, "root": base64,
+            json!({ "created": time, "digest": hex, "name": text, "numbers": numbers, "origin": text, "root": base64,
                     "sign_per": { "enum": ["record", "commit"] }, "size": integer, "time": time }),
-            &["created", "digest", "name", "origin", "root", "sign_per", "size", "time"],
+            &["created", "digest", "name", "numbers", "origin", "root", "sign_per", "size", "time"],
         ),
         "LedgerPage": object(json!({ "ledgers": { "type": "array", "items": reference("Ledger") }, "next": next }), &["ledgers", "next"]),
         "Envelope": object(json!({ "event": { "type": "object" }, "id": { "type": "string", "maxLength": 128 } }), &["event"]),
@@ -172,15 +178,21 @@ fn schemas() -> Value {
         "Results": object(json!({ "checkpoint": text, "results": { "type": "array", "items": reference("Result") } }), &["checkpoint", "results"]),
         "Appended": { "oneOf": [reference("Receipt"), reference("Results")] },
         "ResultLine": { "oneOf": [reference("Result"), reference("ErrorLine"), reference("ClosingLine")] },
-        "ErrorLine": object(json!({ "error": { "type": "object" }, "line": integer }), &["error", "line"]),
+        "ErrorLine": object(json!({ "error": reference("LineError"), "line": integer }), &["error", "line"]),
+        "LineError": object(
+            json!({ "code": text, "detail": text, "limit": integer, "offset": integer, "pointer": text,
+                    "resend_from": integer, "seq": integer }),
+            &["code", "detail"],
+        ),
         "ClosingLine": object(
-            json!({ "checkpoint": text, "error": { "type": "object" },
+            json!({ "checkpoint": text, "error": reference("LineError"),
                     "done": object(json!({ "accepted": integer, "duplicates": integer, "failed": integer, "lines": integer }),
                                    &["accepted", "duplicates", "failed", "lines"]) }),
             &["done"],
         ),
         "Record": object(
-            json!({ "event": { "type": "object" }, "id": text, "ledger": text, "seq": integer,
+            json!({ "event": { "type": "object" }, "id": text, "ledger": text,
+                    "numbers_as_text": { "type": "array", "items": text, "minItems": 1 }, "seq": integer,
                     "system": { "type": "object" }, "time": time, "v": { "const": 1 } }),
             &["id", "ledger", "seq", "time", "v"],
         ),
@@ -237,6 +249,14 @@ mod tests {
                 assert!(Code::ALL.iter().any(|known| known.as_str() == *code), "{code}");
             }
         }
+    }
+
+    /// Whoever reads a time and writes it anew breaks a signature.
+    #[test]
+    fn no_time_is_offered_as_more_than_its_text() {
+        assert!(!document().to_string().contains("date-time"));
+        let time = &document()["components"]["schemas"]["Record"]["properties"]["time"];
+        assert_eq!(time["pattern"], TIME_PATTERN);
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/v1/ledgers",
         scope: Some(Scope::Admin),
         summary: "Create a ledger",
-        description: "A ledger is created on purpose, never by a typo in a path. Its settings stand in record 0 and cannot be changed. Asking again for the same is answered 200.",
+        description: "A ledger is created on purpose, never by a typo in a path. Its settings stand in record 0 and cannot be changed: `sign_per` (`record` or `commit`) says which records carry a signature of their own, `numbers` (`exact` or `text`) what becomes of numbers that a double does not carry where an append does not say. Asking again for the same is answered 200.",
         params: &[],
         takes: &[(JSON, "CreateLedger")],
         answers: &[
@@ -129,14 +129,21 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/v1/ledgers/{ledger}/events",
         scope: Some(Scope::Append),
         summary: "Append events",
-        description: "One envelope answers with its receipt. An array is all or nothing. NDJSON is streamed both ways: a result a line as events commit, then a closing line with a checkpoint that includes them all; a bad line is reported and the rest goes on. An answer comes only when the events are signed and durable.",
-        params: &[Param {
-            name: "Idempotency-Key",
-            place: "header",
-            kind: "string",
-            required: false,
-            doc: "The id of a single event, in place of `id`.",
-        }],
+        description: "One envelope answers with its receipt. An array is all or nothing. NDJSON is streamed both ways: a result a line as events commit, then a closing line with a checkpoint that includes them all; a bad line is reported and the rest goes on. When the store or the signer fails, nothing behind the first line that failed is appended, and `resend_from` names that line; on HTTP/1.1 no later append of the connection is taken then. An answer comes only when the events are signed and durable.",
+        params: &[
+            query(
+                "numbers",
+                "string",
+                "What becomes of numbers whose digits a double does not carry: `exact` refuses them, `text` keeps exactly those as strings, digit for digit, and the record names them in `numbers_as_text`. Without it the ledger's own setting holds.",
+            ),
+            Param {
+                name: "Idempotency-Key",
+                place: "header",
+                kind: "string",
+                required: false,
+                doc: "The id of a single event, in place of `id`.",
+            },
+        ],
         takes: &[(JSON, "Append"), (NDJSON, "Envelope")],
         answers: &[
             (201, JSON, "Appended", "Appended: the receipt of one event, or the results of many."),
@@ -145,6 +152,7 @@ pub const OPERATIONS: &[Operation] = &[
         ],
         problems: &[
             "ledger_not_found",
+            "query_invalid",
             "json_syntax",
             "json_utf8",
             "json_duplicate_name",
@@ -165,6 +173,7 @@ pub const OPERATIONS: &[Operation] = &[
             "busy",
             "signer_failing",
             "store_unavailable",
+            "earlier_failed",
             "outcome_unknown",
         ],
         route: || post(ingest::append),

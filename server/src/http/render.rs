@@ -34,7 +34,7 @@ pub(super) fn push_result(out: &mut Vec<u8>, accepted: &Accepted, line: Option<u
     out.extend_from_slice(b"\"}");
 }
 
-/// A ledger: `{"created","digest","name","origin","root","sign_per","size","time"}`.
+/// A ledger: `{"created","digest","name","numbers","origin","root","sign_per","size","time"}`.
 pub(super) fn push_ledger(out: &mut Vec<u8>, ledger: &LedgerInfo) {
     out.extend_from_slice(b"{\"created\":\"");
     out.extend_from_slice(&ledger.created.to_text());
@@ -42,7 +42,9 @@ pub(super) fn push_ledger(out: &mut Vec<u8>, ledger: &LedgerInfo) {
     push_hex(out, ledger.last_digest.as_bytes());
     out.extend_from_slice(b"\",\"name\":");
     push_string(out, &ledger.name);
-    out.extend_from_slice(b",\"origin\":");
+    out.extend_from_slice(b",\"numbers\":\"");
+    out.extend_from_slice(ledger.numbers.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"origin\":");
     push_string(out, &ledger.origin);
     out.extend_from_slice(b",\"root\":\"");
     push_base64(out, ledger.root.as_bytes());

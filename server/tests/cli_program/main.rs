@@ -5,6 +5,7 @@ mod connections;
 mod example;
 mod harness;
 mod manners;
+mod numbers;
 mod operator;
 mod reading;
 mod readme;

@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use indelible_core::code::EXIT_GOOD;
+use indelible_core::json::Numbers;
 use indelible_core::name::LedgerName;
 use indelible_core::time::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::connect::ConnectArgs;
+use super::ledger::NumbersArg;
 use super::{EXIT_REFUSED, output, usage};
 use crate::client::ClientError;
 use crate::client::append::{Answer, Outcome, Report, append};
@@ -54,6 +56,10 @@ pub(super) struct Args {
     /// Let the server make ids: a little faster, but a broken connection ends the run
     #[arg(long, conflicts_with = "run")]
     server_ids: bool,
+    /// Numbers with digits that a double does not carry: refused, or kept as strings, digit for digit.
+    /// Without this the ledger's own setting holds
+    #[arg(long)]
+    numbers: Option<NumbersArg>,
     /// Keep trying for so long while the server cannot be reached
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     patience: u64,
@@ -108,7 +114,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     // Without ids of our own a second sending would double events.
     let patience =
         if args.server_ids { Duration::ZERO } else { Duration::from_secs(args.patience) };
-    let appended = append(&client, &args.ledger, receiver, patience, |report| summary.take(report));
+    let numbers = args.numbers.map(Numbers::from);
+    let appended =
+        append(&client, &args.ledger, numbers, receiver, patience, |report| summary.take(report));
     let appended = appended.await;
     summary.progress.finish();
     let closing = match appended {
@@ -216,8 +224,11 @@ impl Summary {
             output::remark(&format!("stopped after {}", self.counts()));
         }
         if error.is_temporary() && !args.server_ids && args.file.as_os_str() != "-" {
+            let numbers = args
+                .numbers
+                .map_or_else(String::new, |own| format!(" --numbers {}", Numbers::from(own)));
             output::remark(&format!(
-                "to go on without doubling: indelible append {} {} --run {run}",
+                "to go on without doubling: indelible append {} {} --run {run}{numbers}",
                 args.ledger,
                 args.file.display()
             ));

@@ -6,7 +6,7 @@ use super::lines::{LINE_BYTES_MAX, Line};
 use crate::http::envelope;
 use crate::http::errors::{Code, Problem};
 use crate::http::render::{RESULT_BYTES, push_result};
-use indelible_core::json::push_u64;
+use indelible_core::json::{Numbers, push_u64};
 
 /// Most lines in a group, where a commit can take so many. A commit takes up to 2,048 events, so four groups fill one.
 const LINES_MAX: usize = 512;
@@ -24,6 +24,7 @@ struct Slot {
 /// Lines that are being gathered.
 pub(super) struct Group {
     lines_max: usize,
+    numbers: Numbers,
     slots: Vec<Slot>,
     pub(super) events: Vec<Submission>,
     bytes: usize,
@@ -50,16 +51,16 @@ pub(super) enum InFlight {
 
 impl Group {
     /// An empty group for an engine that commits up to so many events at once.
-    pub(super) fn new(batch_events_max: usize) -> Self {
+    pub(super) fn new(batch_events_max: usize, numbers: Numbers) -> Self {
         let lines_max = LINES_MAX.min(batch_events_max);
-        Self { lines_max, slots: Vec::new(), events: Vec::new(), bytes: 0 }
+        Self { lines_max, numbers, slots: Vec::new(), events: Vec::new(), bytes: 0 }
     }
 
     /// Takes a line; a blank one needs no answer.
     pub(super) fn add(&mut self, number: u64, line: Line<'_>) {
         let parsed = match line {
             Line::Whole(bytes) if bytes.trim_ascii().is_empty() => return,
-            Line::Whole(bytes) => envelope::parse(bytes),
+            Line::Whole(bytes) => envelope::parse(bytes, self.numbers),
             Line::TooLong => Err(too_long()),
         };
         let problem = match parsed {
