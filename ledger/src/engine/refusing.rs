@@ -11,7 +11,7 @@ use super::resolve::Found;
 use super::run::Answer;
 use super::sealing::Sealing;
 use super::sequencer::RETRY_AFTER;
-use super::session::Turn;
+use super::session::{Turn, earlier_failed};
 use super::shared::Shared;
 use crate::error::{AppendError, EventError, ReadError};
 
@@ -45,9 +45,10 @@ pub(super) fn refuse(groups: Vec<Group>, error: &ReadError) {
         }
         other => AppendError::Read(other.clone()),
     };
-    groups.iter().filter_map(|group| group.turn.as_ref()).for_each(Turn::fail);
-    for group in groups {
-        let _ = group.answer.send(Err(error.clone()));
+    for Group { turn, answer, .. } in groups {
+        let is_behind = turn.as_ref().is_some_and(Turn::is_behind_failure);
+        turn.as_ref().inspect(|turn| turn.fail());
+        let _ = answer.send(Err(if is_behind { earlier_failed() } else { error.clone() }));
     }
 }
 
