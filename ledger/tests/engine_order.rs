@@ -241,7 +241,7 @@ fn a_session_that_failed_stays_failed_and_others_are_not_touched() {
     append_until_done(&engine, "b", "other", 1);
     // Not even for another ledger: the client was not told yet.
     let later = session.submit(&name("b"), vec![without_id(2)], Atomicity::Each);
-    let error = later.err().expect("taken behind a failure");
+    let error = later.expect_err("taken behind a failure");
     assert!(matches!(error, AppendError::EarlierFailed { .. }) && error.is_retryable());
     assert!(error.retry_after().is_some());
     let pending = engine.session().submit(&name("a"), group(failed), Atomicity::Each).unwrap();
