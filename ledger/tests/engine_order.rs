@@ -235,11 +235,13 @@ fn a_session_that_failed_stays_failed_and_others_are_not_touched() {
     let failed = check_order(&engine, 0, &answers);
     let first = &answers[failed as usize];
     assert!(matches!(first, Err(AppendError::OutcomeUnknown { .. })), "{first:?}");
-    assert!(matches!(answers.last(), Some(Err(AppendError::EarlierFailed { .. }))));
+    // Said in the same way while the store is away and when it is back.
+    let last = answers.last();
+    assert!(matches!(last, Some(Err(AppendError::EarlierFailed { .. }))), "{last:?}");
     append_until_done(&engine, "b", "other", 1);
     // Not even for another ledger: the client was not told yet.
     let later = session.submit(&name("b"), vec![without_id(2)], Atomicity::Each);
-    let error = later.err().expect("taken behind a failure");
+    let error = later.expect_err("taken behind a failure");
     assert!(matches!(error, AppendError::EarlierFailed { .. }) && error.is_retryable());
     assert!(error.retry_after().is_some());
     let pending = engine.session().submit(&name("a"), group(failed), Atomicity::Each).unwrap();

@@ -23,6 +23,7 @@ mod queue;
 mod read;
 pub(crate) mod records;
 mod recovery;
+mod refusing;
 mod resolve;
 mod rows_of_commit;
 pub(crate) mod run;

@@ -21,6 +21,7 @@ use super::batch::{Batch, Waiting, engine_digest, fail_all};
 use super::entry::{Body, InFlight, LedgerEntry, Settings, Tip};
 use super::lookup;
 use super::queue::{Completion, Group, Next, Pipeline, Work};
+use super::refusing::{refuse, refuse_conflicts, refuse_overflow, refused, unavailable};
 use super::resolve::{Found, Item, resolve};
 use super::run::{Answer, One, Outcome, RunId};
 use super::sealing::{Sealing, given};
@@ -506,47 +507,4 @@ fn next_state(before: &StateRow, ledgers: u64, batch: &Batch) -> StateRow {
         ledgers,
         records: before.records + batch.records() as u64,
     }
-}
-
-/// An all-or-nothing group fails as a whole with the first of its conflicts.
-fn refuse_conflicts(shared: &Shared, found: &[Found]) -> Result<(), AppendError> {
-    for (index, found) in found.iter().enumerate() {
-        if let Found::Conflict(error) = found {
-            shared.metrics.conflicts.add(1);
-            return Err(AppendError::Event { index, error: error.clone() });
-        }
-    }
-    Ok(())
-}
-
-/// An all-or-nothing group fails as a whole when the ledger has no room for all of it.
-fn refuse_overflow(sealing: &Sealing, found: &[Found]) -> Result<(), AppendError> {
-    let new = found.iter().filter(|found| matches!(found, Found::New)).count() as u64;
-    let last = sealing.next_seq().map(|seq| seq.get() + new.saturating_sub(1));
-    match last.map(Seq::new) {
-        Some(Ok(_)) => Ok(()),
-        _ if new == 0 => Ok(()),
-        _ => Err(AppendError::Event { index: 0, error: EventError::Full }),
-    }
-}
-
-fn unavailable(error: ReadError) -> AppendError {
-    match error {
-        ReadError::Unavailable { reason } => {
-            AppendError::Unavailable { reason, retry_after: RETRY_AFTER }
-        }
-        other => AppendError::Read(other),
-    }
-}
-
-fn refuse(groups: Vec<Group>, error: &AppendError) {
-    groups.iter().filter_map(|group| group.turn.as_ref()).for_each(Turn::fail);
-    for group in groups {
-        let _ = group.answer.send(Err(error.clone()));
-    }
-}
-
-/// A group of which nothing is sequenced.
-fn refused(answer: oneshot::Sender<Answer>, error: AppendError) -> Waiting {
-    Waiting { answer, entry: None, run: None, outcome: Err(error), record: None, turn: None }
 }

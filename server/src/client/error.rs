@@ -27,10 +27,11 @@ pub struct Problem {
 }
 
 /// Codes of a line's error after which the same line may succeed.
-const TEMPORARY_CODES: [&str; 10] = [
+const TEMPORARY_CODES: [&str; 11] = [
     "body_incomplete",
     "body_too_slow",
     "busy",
+    "clock_jumped",
     "earlier_failed",
     "internal",
     "outcome_unknown",

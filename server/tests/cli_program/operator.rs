@@ -45,6 +45,18 @@ fn a_generated_key_is_private_and_never_written_over() {
         Ran::of(show.args(["key", "show", "public.vkey", "--json"]).output().expect("it runs"));
     let shown = json(&shown.out);
     assert_eq!(shown["vkey"], first.out.trim_end());
+    // The same key under the name of a ledger, whether there is such a ledger or not.
+    let of_ledger = |file: &str| {
+        let mut show = program(folder.path());
+        Ran::of(show.args(["key", "show", file, "--ledger", "payments"]).output().expect("it runs"))
+    };
+    let own = of_ledger("public.vkey");
+    assert!(own.out.contains("ledger.example.com/payments+"), "{own:?}");
+    assert!(own.out.contains(shown["key_id"].as_str().expect("a key id")), "{own:?}");
+    let vkey = own.out.split_whitespace().last().expect("a vkey").to_owned();
+    std::fs::write(folder.path().join("own.vkey"), vkey + "\n").expect("a file");
+    let twice = of_ledger("own.vkey");
+    assert!(twice.code != 0 && twice.err.contains("no server's name"), "{twice:?}");
     assert!(shown["key_id"].as_str().expect("a key id").starts_with("ed25519:"));
 }
 
