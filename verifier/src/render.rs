@@ -240,9 +240,11 @@ fn ledger_json(ledger: &LedgerReport) -> Value {
 #[must_use]
 pub fn receipt_text(report: &ReceiptReport) -> String {
     let mut out = String::new();
-    if let Some(finding) = &report.finding {
+    for finding in &report.findings {
         let (code, class) = (finding.code, finding.class);
         let _ = writeln!(out, "{BAD}{code}{BAD:#} ({class}) {}", printable(&finding.message));
+    }
+    if report.proven.is_none() {
         let _ = writeln!(out, "\n{BAD}The receipt proves nothing.{BAD:#}");
     }
     if let Some(proven) = &report.proven {
@@ -291,7 +293,7 @@ pub fn receipt_json(report: &ReceiptReport) -> Value {
         "verdict": verdict,
         "exit_code": verdict.exit_code(),
         "proven": report.proven,
-        "findings": report.finding.iter().collect::<Vec<_>>(),
+        "findings": report.findings,
         "unchecked": report.unchecked,
     })
 }
