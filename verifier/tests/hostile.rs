@@ -290,35 +290,46 @@ struct Cost {
     peak_kib: u64,
 }
 
+/// Clock ticks in a second, in which the system counts what a process used.
+const TICKS: f64 = 100.0;
+
 /// Runs the program, as JSON and as text, and measures it. The exit code must be `exit`.
 fn cost(arguments: &[&str], exit: i32) -> Cost {
     let mut worst = Cost { seconds: 0.0, peak_kib: 0 };
     for form in [&["--json"][..], &[]] {
-        let key = vkey().to_string();
-        let arguments = arguments.iter().chain(form).chain(&["--key", &key]).copied();
-        // User and system time and the largest resident memory of the child, from the shell's own wait.
-        let output = Command::new("python3")
-            .args(["-c", MEASURE, env!("CARGO_BIN_EXE_indelible-verify")])
+        let mut printed = tempfile::tempfile().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_indelible-verify"))
             .args(arguments)
-            .output()
+            .args(form)
+            .args(["--key", &vkey().to_string()])
+            .stdout(printed.try_clone().unwrap())
+            .spawn()
             .unwrap();
-        let measured = String::from_utf8(output.stderr.clone()).unwrap();
-        let numbers: Vec<f64> =
-            measured.lines().last().unwrap().split(' ').map(|n| n.parse().unwrap()).collect();
-        assert_eq!(numbers[0], f64::from(exit), "{measured}");
-        assert!(output.stdout.len() < 8 << 20, "{} bytes are printed", output.stdout.len());
-        worst.seconds = worst.seconds.max(numbers[1]);
-        worst.peak_kib = worst.peak_kib.max(numbers[2] as u64);
+        worst.seconds = worst.seconds.max(watch(child.id(), &mut worst.peak_kib));
+        assert_eq!(child.wait().unwrap().code(), Some(exit), "{arguments:?}");
+        let bytes = std::io::Seek::seek(&mut printed, std::io::SeekFrom::End(0)).unwrap();
+        assert!(bytes < 64 << 20, "{bytes} bytes are printed");
     }
     worst
 }
 
-const MEASURE: &str = "
-import os, resource, subprocess, sys
-code = subprocess.call(sys.argv[1:], stderr=subprocess.DEVNULL)
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(code, used.ru_utime + used.ru_stime, used.ru_maxrss, file=sys.stderr)
-";
+/// Waits until a child has ended, without reaping it, and gives the seconds of CPU it used. Its largest
+/// memory is looked at meanwhile.
+fn watch(pid: u32, peak_kib: &mut u64) -> f64 {
+    loop {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let high = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let high = high.and_then(|high| high.trim().strip_suffix(" kB")?.parse().ok());
+        *peak_kib = (*peak_kib).max(high.unwrap_or(0));
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        if fields[0] == "Z" {
+            let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
+            return (ticks(11) + ticks(12)) / TICKS;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(3));
+    }
+}
 
 #[track_caller]
 fn bounded(name: &str, cost: &Cost, seconds: f64, peak_mib: u64) {
