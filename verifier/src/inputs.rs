@@ -81,7 +81,9 @@ pub fn of_vault(path: &Path, ledgers: &[LedgerName]) -> Vec<Input> {
         Err(error) => format!("not hashed: {error}"),
         Ok(()) if sum.too_many => format!("not hashed: there are more than {MANIFESTS_MAX}"),
         Ok(()) if sum.unread > 0 => format!("not hashed: {} could not be read", sum.unread),
-        Ok(()) => "the SHA-256 of what sha256sum prints for them, in the order of their names".into(),
+        Ok(()) => {
+            "the SHA-256 of what sha256sum prints for them, in the order of their names".into()
+        }
     };
     let hashed = !remark.starts_with("not");
     let hash = Sha256Hash(sum.hash.finalize().into());
@@ -96,7 +98,8 @@ pub fn of_vault(path: &Path, ledgers: &[LedgerName]) -> Vec<Input> {
             what: format!("{} segments in {}", sum.segments, path.display()),
             size: Some(sum.segment_bytes),
             sha256: None,
-            remark: "each manifest states the SHA-256 of its segment, and both were compared".into(),
+            remark: "each manifest states the SHA-256 of its segment, and both were compared"
+                .into(),
         },
     ]
 }

@@ -49,11 +49,7 @@ fn begins_with_lines(head: &[u8]) -> bool {
     first_two.any(|line| BEGINNINGS.iter().any(|beginning| line.starts_with(beginning)))
 }
 
-fn of_lines(
-    mut plain: impl Read,
-    file: &str,
-    walk: &mut Walk<'_>,
-) -> io::Result<ControlFlow<()>> {
+fn of_lines(mut plain: impl Read, file: &str, walk: &mut Walk<'_>) -> io::Result<ControlFlow<()>> {
     let mut head = Vec::new();
     // A failure shows again when the lines are read.
     let _ = Read::by_ref(&mut plain).take(PEEK_BYTES).read_to_end(&mut head);
@@ -92,5 +88,10 @@ fn receipt(bytes: &[u8], walk: &mut Walk<'_>) -> Option<ControlFlow<()>> {
     }
     let (digest, signed_by) = (text("digest").unwrap_or_default(), text("kid"));
     let due = record.seq.get();
-    Some(walk.see(Seen::Record(Entry { record, digest: &digest, signed_by: signed_by.as_deref(), due })))
+    Some(walk.see(Seen::Record(Entry {
+        record,
+        digest: &digest,
+        signed_by: signed_by.as_deref(),
+        due,
+    })))
 }

@@ -84,9 +84,9 @@ fn segment(
         Err(why) => {
             walk.unread(format!("{ledger}/{manifest}"), why)?;
             let of_run = objects.iter().filter(|object| object.run() == run);
-            of_run.map(ToString::to_string).try_for_each(|name| {
-                object(folder, ledger, run, &name, walk)
-            })
+            of_run
+                .map(ToString::to_string)
+                .try_for_each(|name| object(folder, ledger, run, &name, walk))
         }
     }
 }

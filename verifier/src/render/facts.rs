@@ -128,7 +128,11 @@ impl<'a> Facts<'a> {
 
     /// Those of a receipt.
     #[must_use]
-    pub fn of_receipt(report: &'a ReceiptReport, given: &'a Given, affected: &'a [Affected]) -> Self {
+    pub fn of_receipt(
+        report: &'a ReceiptReport,
+        given: &'a Given,
+        affected: &'a [Affected],
+    ) -> Self {
         let findings = report.finding.as_slice();
         Self {
             given,
@@ -175,12 +179,16 @@ impl<'a> Facts<'a> {
 
 /// What is known of the end of a ledger.
 #[must_use]
-pub fn tail_of(ledger: &LedgerReport) -> String {
+pub(super) fn tail_of(ledger: &LedgerReport) -> String {
     match ledger.known_to {
-        Some(0) | None => "no head was compared: records cut from its end could not be noticed".into(),
+        Some(0) | None => {
+            "no head was compared: records cut from its end could not be noticed".into()
+        }
         Some(known) => {
             let last = known - 1;
-            format!("a head vouches for it up to record {last}; nothing is known after record {last}")
+            format!(
+                "a head vouches for it up to record {last}; nothing is known after record {last}"
+            )
         }
     }
 }

@@ -54,10 +54,11 @@ struct Ledgers<'a>(&'a [LedgerReport]);
 
 impl Serialize for Ledgers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|ledger| LedgerDocument {
-            ledger,
-            tail_unknown: ledger.known_to.is_none(),
-        }))
+        serializer.collect_seq(
+            self.0
+                .iter()
+                .map(|ledger| LedgerDocument { ledger, tail_unknown: ledger.known_to.is_none() }),
+        )
     }
 }
 

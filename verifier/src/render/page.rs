@@ -143,7 +143,13 @@ fn ledgers(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
         ledger_row(out, ledger)?;
     }
     out.write_all(b"</tbody></table>\n")?;
-    more(out, facts.ledgers.len() as u64, shown.len(), "ledger", "were checked and are not listed")?;
+    more(
+        out,
+        facts.ledgers.len() as u64,
+        shown.len(),
+        "ledger",
+        "were checked and are not listed",
+    )?;
     out.write_all(
         b"<p class=\"legend\"><span><i class=\"good\"></i>intact</span><span><i class=\"damaged\"></i>\
           damaged or changed</span><span><i class=\"tampered\"></i>tampered</span><span><i \
@@ -188,7 +194,11 @@ fn ledger_row(out: &mut dyn Write, ledger: &LedgerReport) -> io::Result<()> {
 fn more(out: &mut dyn Write, total: u64, shown: usize, thing: &str, what: &str) -> io::Result<()> {
     match total.saturating_sub(shown as u64) {
         0 => Ok(()),
-        more => writeln!(out, "<p class=\"dim\">{} {what}.</p>", counted(more, &format!("more {thing}"))),
+        more => writeln!(
+            out,
+            "<p class=\"dim\">{} {what}.</p>",
+            counted(more, &format!("more {thing}"))
+        ),
     }
 }
 
@@ -219,17 +229,17 @@ fn findings(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
         }
     }
     let listed: u64 = facts.findings.iter().take(shown).map(|finding| finding.times).sum();
-    more(out, facts.findings_total().saturating_sub(listed), 0, "finding", "of the codes above are not listed")
+    more(
+        out,
+        facts.findings_total().saturating_sub(listed),
+        0,
+        "finding",
+        "of the codes above are not listed",
+    )
 }
 
-fn code_row(
-    out: &mut dyn Write,
-    code: &str,
-    count: Option<u64>,
-    said: Words,
-) -> io::Result<()> {
-    let count =
-        count.map(|n| format!("<td class=\"n\">{}</td>", thousands(n))).unwrap_or_default();
+fn code_row(out: &mut dyn Write, code: &str, count: Option<u64>, said: Words) -> io::Result<()> {
+    let count = count.map(|n| format!("<td class=\"n\">{}</td>", thousands(n))).unwrap_or_default();
     writeln!(
         out,
         "<tr><td><code>{code}</code></td>{count}<td><strong>{}.</strong> {} <em>{}</em></td></tr>",
@@ -238,8 +248,11 @@ fn code_row(
 }
 
 fn finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
-    let times =
-        if finding.times > 1 { format!("{} times", thousands(finding.times)) } else { String::new() };
+    let times = if finding.times > 1 {
+        format!("{} times", thousands(finding.times))
+    } else {
+        String::new()
+    };
     let parts = [safe(&finding.ledger), place(finding), times];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     let file = match &finding.file {
@@ -291,7 +304,8 @@ fn affected(out: &mut dyn Write, affected: &[Affected]) -> io::Result<()> {
 fn unchecked(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
     out.write_all(b"<h2>What was not checked</h2>\n")?;
     if facts.unchecked_total == 0 {
-        let all = if facts.ledgers.is_empty() && facts.proven.is_none() && facts.by_code.is_empty() {
+        let all = if facts.ledgers.is_empty() && facts.proven.is_none() && facts.by_code.is_empty()
+        {
             "<p>There was nothing to check.</p>\n"
         } else {
             "<p>Nothing was left out.</p>\n"
@@ -358,8 +372,10 @@ fn notes(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
 
 fn given(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
     let given = facts.given;
-    out.write_all(b"<h2>What was given</h2>\n<h3>Files</h3>\n<table><thead><tr><th>file</th>\
-        <th class=\"n\">bytes</th><th>SHA-256</th></tr></thead><tbody>\n")?;
+    out.write_all(
+        b"<h2>What was given</h2>\n<h3>Files</h3>\n<table><thead><tr><th>file</th>\
+        <th class=\"n\">bytes</th><th>SHA-256</th></tr></thead><tbody>\n",
+    )?;
     let number = |size: Option<u64>| size.map(thousands).unwrap_or_default();
     for input in given.inputs.iter().take(GIVEN_MAX) {
         writeln!(

@@ -9,7 +9,8 @@ use std::io::{self, Write};
 use super::facts::{Facts, Given, tail_of};
 use super::words::{self, class_word, verdict_word};
 use super::{
-    BAD, BOLD, GOOD, Printable, UNSURE, byte_count, clipped, columns, counted, printable, style, thousands,
+    BAD, BOLD, GOOD, Printable, UNSURE, byte_count, clipped, columns, counted, printable, style,
+    thousands,
 };
 use crate::findings::{Finding, Unchecked};
 use crate::receipt::Proven;
@@ -161,8 +162,11 @@ pub(super) fn place(finding: &Finding) -> String {
 fn finding(out: &mut dyn Write, finding: &Finding, width: usize) -> io::Result<()> {
     let style = if finding.class == Class::Behind { UNSURE } else { BAD };
     let word = class_word(finding.class);
-    let times =
-        if finding.times > 1 { format!("{} times", thousands(finding.times)) } else { String::new() };
+    let times = if finding.times > 1 {
+        format!("{} times", thousands(finding.times))
+    } else {
+        String::new()
+    };
     let parts = [printable(&finding.ledger), place(finding), times];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     writeln!(out, "{style}{word}{style:#}  {BOLD}{}{BOLD:#}  {}", finding.code, parts.join(", "))?;
@@ -218,7 +222,13 @@ fn tails(out: &mut dyn Write, facts: &Facts<'_>, width: usize) -> io::Result<()>
         let said = format!("{}: {}", printable(&ledger.name), tail_of(ledger));
         wrapped(out, "", &said, width)?;
     }
-    more(out, known.len() as u64, known.len().min(TAILS_MAX), "ledger", "for which a head vouches")?;
+    more(
+        out,
+        known.len() as u64,
+        known.len().min(TAILS_MAX),
+        "ledger",
+        "for which a head vouches",
+    )?;
     if unknown.is_empty() {
         return Ok(());
     }
@@ -284,7 +294,8 @@ fn receipt(out: &mut dyn Write, proven: &Proven, width: usize) -> io::Result<()>
     writeln!(out)?;
     wrapped(out, "  ", &printable(&clipped(&proven.record, RECORD_BYTES_MAX)), width)?;
     writeln!(out)?;
-    let known = "Whether the ledger still holds it is shown by a later checkpoint or by the whole ledger.";
+    let known =
+        "Whether the ledger still holds it is shown by a later checkpoint or by the whole ledger.";
     wrapped(out, "", known, width)
 }
 

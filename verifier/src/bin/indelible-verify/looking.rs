@@ -195,7 +195,10 @@ impl<'a> Looking<'a> {
             return Err(Stop::unprintable(&error));
         }
         if self.damaged > NAMED_MAX {
-            say(&format!("and {} more parts could not be read", thousands(self.damaged - NAMED_MAX)));
+            say(&format!(
+                "and {} more parts could not be read",
+                thousands(self.damaged - NAMED_MAX)
+            ));
         }
         if self.found == 0 {
             say("no record fits");
