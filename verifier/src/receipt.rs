@@ -46,8 +46,8 @@ pub struct Proven {
 pub struct ReceiptReport {
     /// What is proven, if anything is.
     pub proven: Option<Proven>,
-    /// What is wrong: the first thing.
-    pub finding: Option<Finding>,
+    /// What is wrong: of the receipt the first thing, and what heads cannot be used or contradict it.
+    pub findings: Vec<Finding>,
     /// What could not be checked.
     pub unchecked: Vec<Unchecked>,
 }
@@ -56,20 +56,15 @@ impl ReceiptReport {
     /// How it ended.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let of =
-            |class| u64::from(self.finding.as_ref().is_some_and(|finding| finding.class == class));
+        let of = |class| self.findings.iter().filter(|found| found.class == class).count() as u64;
         let unchecked = self.unchecked.len() as u64;
         Verdict::of(of(Class::Tampering), of(Class::Damage), of(Class::Behind), unchecked)
     }
 
-    fn found(finding: Finding) -> Self {
-        Self { finding: Some(finding), ..Self::default() }
-    }
-
-    fn bad(bad: BadHead) -> Self {
+    fn take(&mut self, bad: BadHead) {
         match bad {
-            BadHead::Finding(finding) => Self::found(*finding),
-            BadHead::Unchecked(unchecked) => Self { unchecked: vec![unchecked], ..Self::default() },
+            BadHead::Finding(finding) => self.findings.push(*finding),
+            BadHead::Unchecked(unchecked) => self.unchecked.push(unchecked),
         }
     }
 }
@@ -98,12 +93,21 @@ pub fn verify_bytes(
     heads: &[HeadFile],
     wanted: &[LedgerName],
 ) -> ReceiptReport {
+    let mut report = ReceiptReport::default();
+    let mut opened_heads = Vec::new();
+    for file in heads {
+        match Head::open(file, trust) {
+            Ok(head) => opened_heads.push(head),
+            Err(bad) => report.take(bad),
+        }
+    }
     let opened = match open(bytes, trust) {
         Ok(opened) => opened,
-        Err(bad) => return ReceiptReport::bad(bad),
+        Err(bad) => {
+            report.take(bad);
+            return report;
+        }
     };
-    let mut report = ReceiptReport::default();
-    let mut known_to = None;
     let ledger = opened.checkpoint.origin.ledger();
     if !wanted.is_empty() && !wanted.iter().any(|name| **name == *ledger) {
         let why = "it is not the ledger asked for";
@@ -114,20 +118,19 @@ pub fn verify_bytes(
         let why = "this program does not know the kind, and so not what it means";
         report.unchecked.push(Unchecked::new(UncheckedCode::KindUnknown, what, why).ledger(ledger));
     }
-    for file in heads {
-        match compare(file, &opened.checkpoint, trust) {
+    let mut known_to = None;
+    for head in &opened_heads {
+        match compare(head, &opened.checkpoint) {
             Ok(size) => known_to = known_to.max(size),
-            Err(BadHead::Finding(finding)) => return ReceiptReport::found(*finding),
-            Err(BadHead::Unchecked(unchecked)) => report.unchecked.push(unchecked),
+            Err(bad) => report.take(bad),
         }
     }
-    report.proven = Some(Proven { known_to, ..opened.proven });
+    report.proven = report.findings.is_empty().then_some(Proven { known_to, ..opened.proven });
     report
 }
 
 /// Compares a head with the receipt's checkpoint; how many records it then vouches for.
-fn compare(file: &HeadFile, own: &Checkpoint, trust: &Trust) -> Result<Option<u64>, BadHead> {
-    let head = Head::open(file, trust)?;
+fn compare(head: &Head, own: &Checkpoint) -> Result<Option<u64>, BadHead> {
     let not_compared = |why: String| Err(BadHead::Unchecked(head.not_compared(why)));
     if head.size == 0 {
         return Ok(None);

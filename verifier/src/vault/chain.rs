@@ -73,7 +73,7 @@ impl Chain {
         self.judge_gap(run.first().get());
         self.judge_neighbour(run, &stated);
         if let Some(checkpoint) = stated.checkpoint.as_ref().filter(|_| stated.trusted) {
-            self.ledger.compare_checkpoint(checkpoint.size, &checkpoint.root);
+            self.ledger.compare_checkpoint(checkpoint);
         }
         let complete = self.segment(run, &stated, outcome.object);
         self.grow(run, &stated, complete);
