@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use indelible_core::code::Code;
 use indelible_core::name::LedgerName;
 use serde::Serialize;
 
@@ -120,11 +121,26 @@ pub fn read(source: &Path, findings: &[Finding], bytes: u64) -> Vec<Affected> {
     places.into_values().collect()
 }
 
+/// Whether a look at the records themselves tells anything. What is missing, or is about a whole file,
+/// concerns no record more than another.
+const fn is_about_records(code: Code) -> bool {
+    !matches!(
+        code,
+        Code::ManifestInvalid
+            | Code::SegmentMissing
+            | Code::TailMissing
+            | Code::RootMismatch
+            | Code::CheckpointInvalid
+            | Code::HeadBehind
+    )
+}
+
 /// The records to read: those that findings name alone first, then the first of each run.
 fn places(findings: &[Finding]) -> BTreeMap<Place, Affected> {
     let mut places: BTreeMap<Place, Affected> = BTreeMap::new();
-    let alone = findings.iter().filter(|finding| finding.first_seq == finding.last_seq);
-    let runs = findings.iter().filter(|finding| finding.first_seq != finding.last_seq);
+    let about = || findings.iter().filter(|finding| is_about_records(finding.code));
+    let alone = about().filter(|finding| finding.first_seq == finding.last_seq);
+    let runs = about().filter(|finding| finding.first_seq != finding.last_seq);
     for finding in alone.chain(runs) {
         let (Some(first), Some(last)) = (finding.first_seq, finding.last_seq) else { continue };
         for seq in (first..=last).take(OF_A_RUN as usize) {

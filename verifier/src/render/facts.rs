@@ -133,13 +133,13 @@ impl<'a> Facts<'a> {
         given: &'a Given,
         affected: &'a [Affected],
     ) -> Self {
-        let findings = report.finding.as_slice();
+        let findings = report.findings.as_slice();
         Self {
             given,
             verdict: report.verdict(),
             ledgers: &[],
             findings,
-            by_code: findings.iter().map(|finding| (finding.code, 1)).collect(),
+            by_code: counts(findings),
             unchecked: &report.unchecked,
             unchecked_total: report.unchecked.len() as u64,
             notes: &[],
@@ -177,18 +177,34 @@ impl<'a> Facts<'a> {
     }
 }
 
+fn counts(findings: &[Finding]) -> BTreeMap<Code, u64> {
+    let mut counts = BTreeMap::new();
+    findings.iter().for_each(|finding| *counts.entry(finding.code).or_default() += finding.times);
+    counts
+}
+
 /// What is known of the end of a ledger.
-#[must_use]
 pub(super) fn tail_of(ledger: &LedgerReport) -> String {
-    match ledger.known_to {
-        Some(0) | None => {
-            "no head was compared: records cut from its end could not be noticed".into()
-        }
-        Some(known) => {
+    let size = ledger.size;
+    match (ledger.known_to.filter(|known| *known > 0), ledger.expected_size) {
+        (Some(known), _) => {
             let last = known - 1;
             format!(
                 "a head vouches for it up to record {last}; nothing is known after record {last}"
             )
         }
+        (None, Some(expected)) if expected > size => format!(
+            "it has {size} records and ends before the head of {expected} records, which could not be \
+             compared with it"
+        ),
+        (None, Some(_)) => {
+            "no head vouches for it: the one that was given was not compared, or contradicts it"
+                .into()
+        }
+        (None, None) => NO_HEAD.to_owned(),
     }
 }
+
+/// What is not known of a ledger for which no head was given.
+pub(super) const NO_HEAD: &str =
+    "no head was compared, so records cut from the end could not be noticed";

@@ -48,6 +48,16 @@ fn safe(text: &str) -> String {
     Html(&clipped(text, TEXT_BYTES_MAX)).to_string()
 }
 
+/// A text of ours, in which programs stand between backticks.
+fn ours(text: &str) -> String {
+    let mut out = String::new();
+    for (at, part) in text.split('`').enumerate() {
+        let (before, after) = if at % 2 == 1 { ("<code>", "</code>") } else { ("", "") };
+        out.push_str(&format!("{before}{}{after}", Html(part)));
+    }
+    out
+}
+
 /// Writes the page.
 ///
 /// # Errors
@@ -82,10 +92,9 @@ fn banner(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
     let when = facts.given.time.as_deref().unwrap_or("an unknown time");
     write!(
         out,
-        "<h1>Verification of an audit ledger</h1>\n<p class=\"dim\">{} <code>{}</code>, checked {} by \
+        "<h1>Verification of an audit ledger</h1>\n<p class=\"dim\"><code>{}</code>, checked {} by \
          {}</p>\n<div class=\"verdict v-{}\"><b>{word}</b><p><strong>{}</strong></p><p>{}</p></div>\n\
          <p class=\"todo\"><strong>What to do next.</strong> {}</p>\n",
-        safe(&facts.given.kind),
         safe(&facts.given.source),
         safe(when),
         safe(&facts.given.program),
@@ -152,7 +161,8 @@ fn ledgers(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
     )?;
     out.write_all(
         b"<p class=\"legend\"><span><i class=\"good\"></i>intact</span><span><i class=\"damaged\"></i>\
-          damaged or changed</span><span><i class=\"tampered\"></i>tampered</span><span><i \
+          damaged or changed</span><span><i class=\"beside\"></i>in a file that is not the signed one\
+          </span><span><i class=\"tampered\"></i>tampered</span><span><i \
           class=\"missing\"></i>missing</span><span><i class=\"behind\"></i>not in this copy \
           yet</span><span><i class=\"unknown\"></i>nobody can know</span></p>\n",
     )?;
@@ -171,24 +181,29 @@ fn ledgers(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
 fn ledger_row(out: &mut dyn Write, ledger: &LedgerReport) -> io::Result<()> {
     let range = match ledger.size {
         0 => "none".to_owned(),
-        size => format!("to {}", thousands(size - 1)),
+        size => format!("0 to {}", thousands(size - 1)),
     };
     let origin = ledger.origin.as_deref().unwrap_or("origin unknown");
     writeln!(
         out,
         "<tr><td><strong>{}</strong><br><span class=\"dim\">{}</span></td><td>{range}</td>\
-         <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td>\
-         <td class=\"n\">{}</td><td class=\"word v-{}\">{}</td></tr>",
+         <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"k\">{}</td>\
+         <td class=\"n\">{}</td><td class=\"k word w-{}\">{}</td></tr>",
         safe(&ledger.name),
         safe(origin),
         thousands(ledger.records),
         thousands(ledger.signatures),
         thousands(ledger.segments),
-        safe(ledger.last_time.as_deref().unwrap_or("none")),
+        safe(&ledger.last_time.as_deref().map_or_else(|| "none".to_owned(), to_seconds)),
         thousands(ledger.findings),
         ledger.verdict.as_str(),
         verdict_word(ledger.verdict)
     )
+}
+
+/// Seconds are enough to find a ledger's last day and hour.
+fn to_seconds(time: &str) -> String {
+    time.get(..19).unwrap_or(time).replace('T', " ")
 }
 
 fn more(out: &mut dyn Write, total: u64, shown: usize, thing: &str, what: &str) -> io::Result<()> {
@@ -242,8 +257,10 @@ fn code_row(out: &mut dyn Write, code: &str, count: Option<u64>, said: Words) ->
     let count = count.map(|n| format!("<td class=\"n\">{}</td>", thousands(n))).unwrap_or_default();
     writeln!(
         out,
-        "<tr><td><code>{code}</code></td>{count}<td><strong>{}.</strong> {} <em>{}</em></td></tr>",
-        said.title, said.means, said.next
+        "<tr><td class=\"k\"><code>{code}</code></td>{count}<td><strong>{}.</strong> {} <em>{}</em></td></tr>",
+        ours(said.title),
+        ours(said.means),
+        ours(said.next)
     )
 }
 
@@ -295,7 +312,9 @@ fn affected(out: &mut dyn Write, affected: &[Affected]) -> io::Result<()> {
                     if record.is_record { "" } else { "<p>This has not the form of a record:</p>" };
                 writeln!(out, "{remark}<pre>{}{cut}</pre></div>", Html(text))?;
             }
-            None => out.write_all(b"<p>It cannot be read any more.</p></div>\n")?,
+            None => {
+                out.write_all(b"<p>It is not there, or cannot be read any more.</p></div>\n")?
+            }
         }
     }
     Ok(())
@@ -353,7 +372,7 @@ fn unknowable(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
         )?;
     }
     for known in NOBODY_CAN_KNOW {
-        writeln!(out, "<li>{}</li>", Html(known))?;
+        writeln!(out, "<li>{}</li>", ours(known))?;
     }
     out.write_all(b"</ul>\n")
 }
