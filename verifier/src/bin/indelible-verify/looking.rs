@@ -306,6 +306,9 @@ impl<'a> Looking<'a> {
         for line in String::from_utf8_lossy(&text).lines() {
             writeln!(self.out, "  {}", printable(line))?;
         }
+        if let Some(list) = record.numbers_as_text {
+            writeln!(self.out, "numbers kept as text\n  {}", printable_bytes(list))?;
+        }
         Ok(())
     }
 }
