@@ -140,6 +140,8 @@ impl Ledger {
     }
 
     fn unsigned(&mut self, first: u64, count: u64, firm: bool, what: &str) {
+        // Nothing is demanded for sure by rules that may not be those that were signed.
+        let firm = firm && self.state.rules_firm;
         let class = if firm { Class::Tampering } else { Class::Damage };
         let last = first.saturating_add(count.saturating_sub(1));
         self.find(Finding::new(Code::Unsigned, class, what).between(first, last));

@@ -10,6 +10,7 @@ use indelible_core::key::Trust;
 use indelible_core::limits::RECEIPT_FILE_BYTES_MAX;
 use indelible_core::name::LedgerName;
 use indelible_core::receipt::{Receipt, ReceiptError, Signed};
+use indelible_core::record::RecordView;
 use serde::Serialize;
 
 use crate::findings::{Finding, Unchecked};
@@ -71,18 +72,28 @@ impl ReceiptReport {
 
 /// Verifies a receipt. Each of `heads` must be of the same tree to be compared with it; `wanted` are the
 /// ledgers asked for, none for any.
-///
-/// # Errors
-/// When the file cannot be read.
+#[must_use]
 pub fn verify(
     path: &Path,
     trust: &Trust,
     heads: &[HeadFile],
     wanted: &[LedgerName],
-) -> io::Result<ReceiptReport> {
+) -> ReceiptReport {
+    match read(path) {
+        Ok(bytes) => verify_bytes(&bytes, trust, heads, wanted),
+        Err(error) => {
+            let (code, what) = (UncheckedCode::Unreadable, path.to_string_lossy().into_owned());
+            let unread = Unchecked::new(code, what, error.to_string());
+            ReceiptReport { unchecked: vec![unread], ..ReceiptReport::default() }
+        }
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    // What is longer comes one byte too long, and is refused then.
     File::open(path)?.take(RECEIPT_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(verify_bytes(&bytes, trust, heads, wanted))
+    Ok(bytes)
 }
 
 /// [`verify`] for the bytes of a receipt's file.
@@ -149,7 +160,7 @@ fn compare(head: &Head, own: &Checkpoint) -> Result<Option<u64>, BadHead> {
             "the ledger signed two different trees of {} records: this receipt's and the head in {}",
             head.size, head.source
         );
-        let finding = Finding::tampering(Code::RootMismatch, what);
+        let finding = Finding::tampering(Code::RootMismatch, what).between(0, head.size - 1);
         return Err(BadHead::Finding(Box::new(finding.ledger(own.origin.ledger()))));
     }
     Ok(Some(head.size))
@@ -165,7 +176,11 @@ struct Opened {
 
 fn open(bytes: &[u8], trust: &Trust) -> Result<Opened, BadHead> {
     let receipt = Receipt::from_file(bytes).map_err(wrong)?;
-    let verified = receipt.open(trust).map_err(wrong)?;
+    let verified =
+        receipt.open(trust).map_err(|error| match RecordView::parse(&receipt.record) {
+            Ok(record) => placed(wrong(error), &record),
+            Err(_) => wrong(error),
+        })?;
     let (record, checkpoint) = (&verified.record, verified.checkpoint);
     let signed_by = match &receipt.signed {
         Signed::Own(signature) => Some(signature.key_id.to_string()),
@@ -190,6 +205,17 @@ fn open(bytes: &[u8], trust: &Trust) -> Result<Opened, BadHead> {
 /// The checkpoint of a receipt in which nothing is wrong.
 pub(crate) fn checkpoint_of(bytes: &[u8], trust: &Trust) -> Result<Checkpoint, BadHead> {
     open(bytes, trust).map(|opened| opened.checkpoint)
+}
+
+/// What is wrong with a receipt, with the record that it is about.
+fn placed(bad: BadHead, record: &RecordView<'_>) -> BadHead {
+    match bad {
+        BadHead::Finding(finding) => {
+            let finding = finding.at(record.seq.get()).ledger(record.ledger);
+            BadHead::Finding(Box::new(finding))
+        }
+        other => other,
+    }
 }
 
 fn wrong(error: ReceiptError) -> BadHead {

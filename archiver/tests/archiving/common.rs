@@ -145,7 +145,7 @@ pub(crate) fn verify(vault: &Path) -> Report {
     let mut trust = Trust::new();
     let key = indelible_ledger::Signer::key(&*signer());
     trust.add(VKey::new(SERVER, key).unwrap());
-    let mut verifier = Verifier::new(trust, Options { jobs: 2, ..Options::default() }).unwrap();
+    let mut verifier = Verifier::new(trust, Options { jobs: 2, ..Options::default() });
     verifier.vault(vault);
     verifier.finish()
 }

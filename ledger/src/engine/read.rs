@@ -8,7 +8,7 @@ use indelible_core::hash::NodeHash;
 use indelible_core::merkle::{BuildError, CompactRange, consistency, empty_root, inclusion};
 use indelible_core::name::{EventId, LedgerName, Seq};
 use indelible_core::note;
-use indelible_core::receipt::Receipt;
+use indelible_core::receipt::{Receipt, Signed};
 use indelible_core::time::Timestamp;
 use tokio::sync::watch;
 
@@ -199,11 +199,15 @@ impl Engine {
         };
         let proof =
             inclusion::build(seq.get(), at.head.size(), &at.nodes()).map_err(proof_error)?;
+        let signed = match record.signature {
+            Some(signature) => Signed::Own(signature),
+            None => creation_of(&*at.store, at.number(), ledger)?,
+        };
         Ok(Some(Receipt {
             record: record.record.to_vec(),
             prev: record.prev,
             digest: record.digest,
-            signature: record.signature,
+            signed,
             proof,
             checkpoint: at.head.checkpoint.note.clone(),
         }))
@@ -335,4 +339,18 @@ fn may_be_checkpoint(text: &str) -> bool {
     let first = lines.next().unwrap_or_default();
     let second = lines.next().unwrap_or_default();
     !first.contains(' ') || second.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What stands in the receipt of a record that is not signed itself: record 0, whose signature is over the
+/// rules that say so.
+fn creation_of(
+    store: &dyn crate::store::Read,
+    number: LedgerNumber,
+    ledger: &LedgerName,
+) -> Result<Signed, ReadError> {
+    let first = records::get(store, number, Seq::ZERO)?;
+    let first = first.ok_or_else(|| corrupt(&format!("record 0 of '{ledger}' is missing")))?;
+    let signature =
+        first.signature.ok_or_else(|| corrupt(&format!("record 0 of '{ledger}' is not signed")))?;
+    Ok(Signed::Creation { record: first.record.to_vec(), signature })
 }

@@ -7,7 +7,7 @@ use indelible_core::hash::Digest;
 use indelible_core::key::{KeyId, RecordSignature, Signature};
 use indelible_core::merkle::Growth;
 use indelible_core::name::{EventId, Seq};
-use indelible_core::receipt::Receipt;
+use indelible_core::receipt::{Receipt, Signed};
 use indelible_core::system::Creation;
 use indelible_core::time::Timestamp;
 
@@ -125,7 +125,8 @@ impl SignedRun {
         })
     }
 
-    /// The receipt of record `index`, whose bytes are `record`, from memory.
+    /// The receipt of record `index`, whose bytes are `record`, from memory; `None` where it carries no
+    /// signature of its own, as the ledger's creation then stands in the receipt, and is read.
     pub(crate) fn receipt(&self, index: u32, record: Vec<u8>) -> Option<Receipt> {
         let index = index as usize;
         let prev = match index.checked_sub(1) {
@@ -136,7 +137,7 @@ impl SignedRun {
             record,
             prev,
             digest: *self.facts.digests.get(index)?,
-            signature: self.signature(index),
+            signed: Signed::Own(self.signature(index)?),
             proof: self.growth.inclusion_proof(self.seq(index)?.get())?,
             checkpoint: self.checkpoint.note.clone(),
         })

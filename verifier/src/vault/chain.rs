@@ -49,10 +49,14 @@ impl Chain {
     pub(crate) fn odd(&mut self, name: OddName) {
         self.ledger.state.tally.segments += 1;
         let what = "its name is no run of records that a segment can have";
-        self.ledger.find(Finding::damage(Code::ManifestInvalid, what).file(name.file()));
-        if let (Ok(first), Ok(last)) = (u64::try_from(name.first), u64::try_from(name.last)) {
+        let mut finding = Finding::damage(Code::ManifestInvalid, what).file(name.file());
+        if let (Ok(first), Ok(last)) = (u64::try_from(name.first), u64::try_from(name.last))
+            && first <= last
+        {
+            finding = finding.between(first, last);
             self.spoil(first, last);
         }
+        self.ledger.find(finding);
     }
 
     /// Judges the next manifest and its segment.
@@ -92,9 +96,6 @@ impl Chain {
 
     /// The manifest changes nothing, but its name speaks of records.
     fn spoil(&mut self, first: u64, last: u64) {
-        if first > last {
-            return;
-        }
         let end = last.saturating_add(1);
         self.ledger.end.spoken_to = self.ledger.end.spoken_to.max(end);
         match self.spoken.last_mut() {
@@ -218,7 +219,7 @@ impl Chain {
 
     /// Step 6.
     fn judge_neighbour(&mut self, run: Run, stated: &Stated) {
-        let state = &self.ledger.state;
+        let state = self.ledger.state.clone();
         let other_previous = state.manifest.is_some() && stated.previous != state.manifest;
         let other_digest = match (state.before, stated.first_prev) {
             (Before::Stated(before), first_prev) => first_prev != Some(before),
@@ -231,8 +232,10 @@ impl Chain {
         }
         if other_digest {
             let what = "the segment follows another record than the last one before it";
-            let finding = self.about(Code::ChainBroken, stated.trusted, what, run);
-            self.ledger.find(finding.at(run.first().get()));
+            // The digest before may be one that rotted, where no signature is over it.
+            let firm = stated.trusted && (state.manifest.is_some() || state.sound);
+            let finding = self.about(Code::ChainBroken, firm, what, run);
+            self.ledger.find(finding);
         }
     }
 
@@ -291,7 +294,10 @@ impl Chain {
             return false;
         }
         if let Some((code, what)) = why_it_ended(read) {
-            self.ledger.find(about(code, class, what));
+            let finding = about(code, class, what);
+            let due = self.ledger.state.due;
+            let a_line = code == Code::NotCanonical;
+            self.ledger.find(if a_line { finding.at(due) } else { finding });
         }
         if !read.plain_differs.is_empty() {
             let what = format!("manifest and segment differ in: {}", read.plain_differs.join(", "));
@@ -332,6 +338,7 @@ impl Chain {
             state.sound = true;
         } else {
             state.manifest = None;
+            state.tree_firm &= state.sound;
         }
         state.recomputed = None;
         state.signature_bad = false;
@@ -353,10 +360,12 @@ impl Chain {
         {
             let size = checkpoint.size;
             let what = format!("the first {size} records lead to another root than the signed one");
-            let finding = self.about(Code::RootMismatch, stated.trusted, what, run);
+            let firm = stated.trusted && self.ledger.state.tree_firm;
+            let finding = self.about(Code::RootMismatch, firm, what, run);
             self.ledger.find(finding);
         }
-        let class = if stated.trusted { Class::Tampering } else { Class::Damage };
+        let firm = stated.trusted && self.ledger.state.tree_firm;
+        let class = if firm { Class::Tampering } else { Class::Damage };
         self.ledger.compare_heads(&tree, class);
     }
 }

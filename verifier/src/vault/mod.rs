@@ -56,6 +56,7 @@ pub(crate) fn verify(verifier: &mut Verifier, path: &Path) {
 /// Says what lies in a vault beside ledgers, and gives the names of these.
 fn describe(verifier: &mut Verifier, path: &Path, ledgers: Ledgers) -> Vec<String> {
     let vault = path.to_string_lossy().into_owned();
+    let has_links = ledgers.links.count > 0;
     let not_followed = "links are not followed";
     let misnamed = "it holds evidence, but its name is not one that a ledger can have";
     let unread = "it is not known whether it holds evidence";
@@ -88,7 +89,7 @@ fn describe(verifier: &mut Verifier, path: &Path, ledgers: Ledgers) -> Vec<Strin
         let why = "the vault has no folder of this name";
         verifier.leave(Unchecked::new(UncheckedCode::NotFound, &**name, why).ledger(&**name));
     }
-    if ledgers.names.is_empty() && missing.is_empty() {
+    if ledgers.names.is_empty() && missing.is_empty() && !has_links {
         let why = "it holds no ledger, so nothing was verified";
         verifier.leave(Unchecked::new(UncheckedCode::NothingThere, vault, why));
     }

@@ -15,7 +15,9 @@ use indelible_core::key::Trust;
 use indelible_core::limits::NOTE_BYTES_MAX;
 use indelible_core::name::LedgerName;
 use indelible_verifier::keys::{self, GivenKeyError};
-use indelible_verifier::{FINDINGS_MAX_DEFAULT, JOBS_MAX, Options, Verdict, Verifier, render};
+use indelible_verifier::{
+    FINDINGS_MAX_DEFAULT, HeadFile, JOBS_MAX, Options, Verdict, Verifier, render,
+};
 use serde_json::{Value, json};
 
 use super::{data_dir_default, output, usage};
@@ -115,14 +117,11 @@ pub(super) fn set_back(dir: &Path) -> anyhow::Result<Option<String>> {
 
 fn verify_live(args: Args) -> anyhow::Result<u8> {
     let trust = trust(&args)?;
-    let mut heads = Vec::new();
-    for path in &args.heads {
-        heads.push((path.display().to_string(), read_small(path)?));
-    }
+    let heads = args.heads.iter().map(|path| HeadFile::read(path)).collect();
     let mut options = Options { findings_max: args.max_findings, heads, ..Options::default() };
     options.jobs = args.jobs.map_or(options.jobs, usize::from);
     let database = live::Database::open(&args.data)?;
-    let mut verifier = Verifier::new(trust, options)?.with_progress(Box::new(progress::Bar::new()));
+    let mut verifier = Verifier::new(trust, options).with_progress(Box::new(progress::Bar::new()));
     let ledgers = match args.ledgers.as_slice() {
         [] => database.ledgers()?,
         named => named.to_vec(),
@@ -152,7 +151,8 @@ fn verify_live(args: Args) -> anyhow::Result<u8> {
 /// knows nothing of head files.
 fn add_set_back(report: &mut Value, what: &str) {
     let code = Code::HeadBehind.as_str();
-    let finding = json!({ "code": code, "ledger": "", "message": what, "times": 1 });
+    let finding =
+        json!({ "code": code, "class": "tampering", "ledger": "", "message": what, "times": 1 });
     if let Some(findings) = report["findings"].as_array_mut() {
         findings.insert(0, finding);
     }
@@ -186,14 +186,4 @@ fn unfit(error: GivenKeyError) -> anyhow::Error {
         GivenKeyError::Unreadable { .. } => anyhow!("--key {error}"),
         error => usage(format!("--key {error}")),
     }
-}
-
-/// A checkpoint; what is larger is none.
-fn read_small(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let cannot = || format!("cannot read {}", path.display());
-    let length = std::fs::metadata(path).with_context(cannot)?.len();
-    if length > NOTE_BYTES_MAX as u64 {
-        anyhow::bail!("{} is larger than {NOTE_BYTES_MAX} bytes", path.display());
-    }
-    std::fs::read(path).with_context(cannot)
 }
