@@ -122,10 +122,8 @@ fn replay(path: &Path, kind: &str, how: &How, replay: &Replay) -> Result<u8, Sto
 pub(crate) fn receipt(args: &Receipt) -> Result<u8, Stop> {
     let (path, how) = (&args.file, &args.how);
     let check = Check::begin(path, how)?;
-    let bytes = given::read(path, given::RECEIPT_BYTES_MAX)?;
-    let report = receipt::verify_bytes(&bytes, &check.trust, &check.heads, &how.ledger);
-    let given =
-        check.given(path, "receipt", || vec![inputs::of_bytes(path.display().to_string(), &bytes)]);
+    let report = receipt::verify(path, &check.trust, &check.heads, &how.ledger);
+    let given = check.given(path, "receipt", || vec![inputs::of_file(path)]);
     let affected = if check.at_length() && report.proven.is_none() {
         receipt_record(path)
     } else {
