@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::findings::Finding;
 use crate::look::{self, Entry, Seen, Wanted};
 use crate::render::printable_bytes;
+use crate::report::LedgerReport;
 
 /// Records that are read again: as many as somebody will look at, one by one.
 pub const AFFECTED_MAX: usize = 40;
@@ -96,6 +97,33 @@ pub fn first(source: &Path) -> Option<Affected> {
         ControlFlow::Break(())
     });
     first
+}
+
+/// Ledgers whose first record's time is read again.
+const FIRST_TIMES_MAX: usize = 200;
+
+/// The time of record 0 of each ledger, as the source says it.
+#[must_use]
+pub fn first_times(source: &Path, ledgers: &[LedgerReport]) -> BTreeMap<String, String> {
+    let mut times = BTreeMap::new();
+    for ledger in ledgers.iter().take(FIRST_TIMES_MAX) {
+        let wanted = Wanted {
+            ledgers: LedgerName::new(&ledger.name).into_iter().collect(),
+            seqs: vec![0..=0],
+            bytes_max: BYTES_ROOM,
+        };
+        let _ = look::walk(source, &wanted, &mut |seen| {
+            if let Seen::Record(Entry { record, .. }) = seen
+                && record.seq.get() == 0
+                && record.ledger == ledger.name
+            {
+                times.insert(ledger.name.clone(), record.time.to_string());
+            }
+            // It is the first thing of its segment or export, or it is not to be found.
+            ControlFlow::Break(())
+        });
+    }
+    times
 }
 
 type Place = (String, u64);

@@ -214,3 +214,39 @@ fn the_hash_of_a_vault_is_that_of_ordinary_tools() {
     let expected = String::from_utf8(output.stdout).unwrap();
     assert_eq!(json["checked"]["inputs"][0]["sha256"], expected[..64]);
 }
+
+#[test]
+fn on_a_terminal_of_80_columns_lines_fit_and_only_colours_are_sent() {
+    let folder = Folder::new();
+    for case in cases::write(folder.0.path()) {
+        let quoted = case.arguments.iter().map(|argument| format!("'{argument}' "));
+        let command = format!(
+            "stty cols 80 rows 24 && exec '{}' {}--key '{}' 2>{}",
+            env!("CARGO_BIN_EXE_indelible-verify"),
+            quoted.collect::<String>(),
+            running::vkey(),
+            folder.path("errors")
+        );
+        // From bsdutils: the program's output is a terminal.
+        let output = std::process::Command::new("script")
+            .args(["-qec", &command, "/dev/null"])
+            .env("TERM", "xterm")
+            .output()
+            .expect("`script` of bsdutils is there");
+        assert_eq!(exit_code(&output), case.exit_code, "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("\u{1b}[1m"), "no colours: {text}");
+        let mut plain = String::new();
+        for part in text.replace("\r\n", "\n").split("\u{1b}[") {
+            let rest = part.split_once('m').filter(|(digits, _)| {
+                digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b';')
+            });
+            // Only the first part has no sequence before it.
+            plain.push_str(rest.map_or(part, |(_, rest)| rest));
+        }
+        assert_harmless(&plain);
+        for line in plain.lines() {
+            assert!(line.chars().count() <= 80, "{}: {line}", case.name);
+        }
+    }
+}

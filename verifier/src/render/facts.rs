@@ -98,6 +98,8 @@ pub struct Facts<'a> {
     pub proven: Option<&'a Proven>,
     /// Records that are concerned, as far as they can still be read.
     pub affected: &'a [Affected],
+    /// Times of the first records of ledgers, as far as they were read again.
+    pub first_times: BTreeMap<String, String>,
     /// Plain bytes of lines read.
     pub bytes: u64,
     /// How long it took; zero for a receipt.
@@ -121,6 +123,7 @@ impl<'a> Facts<'a> {
             of_receipt: false,
             proven: None,
             affected,
+            first_times: BTreeMap::new(),
             bytes: report.bytes,
             elapsed: report.elapsed,
         }
@@ -147,6 +150,7 @@ impl<'a> Facts<'a> {
             of_receipt: true,
             proven: report.proven.as_ref(),
             affected,
+            first_times: BTreeMap::new(),
             bytes: 0,
             elapsed: Duration::ZERO,
         }

@@ -145,11 +145,11 @@ fn ledgers(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
     let shown: Vec<&LedgerReport> = bad.chain(good).take(LEDGERS_MAX).collect();
     out.write_all(
         b"<table><thead><tr><th>ledger</th><th>records</th><th class=\"n\">seen</th>\
-          <th class=\"n\">signatures</th><th class=\"n\">segments</th><th>last time (UTC)</th>\
+          <th class=\"n\">signatures</th><th class=\"n\">segments</th><th>first and last time (UTC)</th>\
           <th class=\"n\">wrong</th><th>verdict</th></tr></thead><tbody>\n",
     )?;
     for ledger in &shown {
-        ledger_row(out, ledger)?;
+        ledger_row(out, ledger, facts.first_times.get(&ledger.name))?;
     }
     out.write_all(b"</tbody></table>\n")?;
     more(
@@ -178,7 +178,13 @@ fn ledgers(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn ledger_row(out: &mut dyn Write, ledger: &LedgerReport) -> io::Result<()> {
+fn ledger_row(
+    out: &mut dyn Write,
+    ledger: &LedgerReport,
+    first_time: Option<&String>,
+) -> io::Result<()> {
+    let first =
+        first_time.map(|time| format!("{}<br>", safe(&to_seconds(time)))).unwrap_or_default();
     let range = match ledger.size {
         0 => "none".to_owned(),
         size => format!("0 to {}", thousands(size - 1)),
@@ -187,7 +193,7 @@ fn ledger_row(out: &mut dyn Write, ledger: &LedgerReport) -> io::Result<()> {
     writeln!(
         out,
         "<tr><td><strong>{}</strong><br><span class=\"dim\">{}</span></td><td>{range}</td>\
-         <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"k\">{}</td>\
+         <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"k\">{first}{}</td>\
          <td class=\"n\">{}</td><td class=\"k word w-{}\">{}</td></tr>",
         safe(&ledger.name),
         safe(origin),
