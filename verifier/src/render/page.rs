@@ -144,7 +144,7 @@ fn ledgers(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
     let good = facts.ledgers.iter().filter(|ledger| ledger.verdict == Verdict::Good);
     let shown: Vec<&LedgerReport> = bad.chain(good).take(LEDGERS_MAX).collect();
     out.write_all(
-        b"<table><thead><tr><th>ledger</th><th>records</th><th class=\"n\">seen</th>\
+        b"<table class=\"ledgers\"><thead><tr><th>ledger</th><th>records</th><th class=\"n\">seen</th>\
           <th class=\"n\">signatures</th><th class=\"n\">segments</th><th>first and last time (UTC)</th>\
           <th class=\"n\">wrong</th><th>verdict</th></tr></thead><tbody>\n",
     )?;
@@ -194,7 +194,7 @@ fn ledger_row(
         out,
         "<tr><td><strong>{}</strong><br><span class=\"dim\">{}</span></td><td>{range}</td>\
          <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"k\">{first}{}</td>\
-         <td class=\"n\">{}</td><td class=\"k word w-{}\">{}</td></tr>",
+         <td class=\"n\">{}</td><td class=\"word w-{}\">{}</td></tr>",
         safe(&ledger.name),
         safe(origin),
         thousands(ledger.records),
