@@ -363,7 +363,10 @@ impl Lines {
         let (Ok(this), Ok(that)) = (&self.what, &next.what) else { return false };
         let (Some(seq), Some(next_seq)) = (this.seq, that.seq) else { return false };
         let (Some((_, before)), Some((time, _))) = (this.times, that.times) else { return false };
-        self.mark.is_none()
+        // What is open is settled with the digest of that very line.
+        let settled = !matches!(this.link, Link::Open(_));
+        settled
+            && self.mark.is_none()
             && this.remarks.is_none()
             && that.remarks.is_none()
             && that.link == Link::Follows

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use indelible_core::code::{Class, Code, UncheckedCode};
 use indelible_core::limits::SEGMENT_RECORDS_MAX;
+use indelible_core::merkle::CompactRange;
 use indelible_core::name::Origin;
 use indelible_core::segment::{Run, manifest_name};
 
@@ -79,8 +80,8 @@ impl Chain {
         if let Some(checkpoint) = stated.checkpoint.as_ref().filter(|_| stated.trusted) {
             self.ledger.compare_checkpoint(checkpoint);
         }
-        let complete = self.segment(run, &stated, outcome.object);
-        self.grow(run, &stated, complete);
+        let lines = self.segment(run, &stated, outcome.object);
+        self.grow(run, &stated, lines);
         self.judge_root(run, &stated);
     }
 
@@ -235,36 +236,36 @@ impl Chain {
             // The digest before may be one that rotted, where no signature is over it.
             let firm = stated.trusted && (state.manifest.is_some() || state.sound);
             let finding = self.about(Code::ChainBroken, firm, what, run);
-            self.ledger.find(finding);
+            self.ledger.find(finding.at(run.first().get()));
         }
     }
 
-    /// Step 7; whether all lines were in their places, from the first record to the last.
-    fn segment(&mut self, run: Run, stated: &Stated, object: Object) -> bool {
+    /// Step 7; the leaves of the lines, where all were in their places from the first record to the last.
+    fn segment(&mut self, run: Run, stated: &Stated, object: Object) -> Option<CompactRange> {
         let (first, last) = (run.first().get(), run.last().get());
         if !self.look || self.ledger.state.tally.damaged >= DAMAGED_LINES_MAX {
             self.ledger.give_up(format!("the lines of segments from record {first} on"));
-            return false;
+            return None;
         }
         match object {
-            Object::NotRead => false,
+            Object::NotRead => None,
             Object::Missing { name, why } => {
                 let what = format!("its segment {name}: {why}");
                 let file = manifest_name(run.first(), run.last());
                 let finding = Finding::damage(Code::SegmentMissing, what).between(first, last);
                 self.ledger.find(finding.file(file));
-                false
+                None
             }
             Object::Unreadable { name, why } => {
                 self.ledger.end.unseen = true;
                 self.ledger.could_not_check(UncheckedCode::Unreadable, name, why);
-                false
+                None
             }
-            Object::Read(read) => self.lines(run, stated, &read),
+            Object::Read(read) => self.lines(run, stated, *read),
         }
     }
 
-    fn lines(&mut self, run: Run, stated: &Stated, read: &ReadObject) -> bool {
+    fn lines(&mut self, run: Run, stated: &Stated, read: ReadObject) -> Option<CompactRange> {
         let (first, last) = (run.first().get(), run.last().get());
         let about = |code, class, what: String| {
             Finding::new(code, class, what).between(first, last).file(&*read.name)
@@ -291,9 +292,9 @@ impl Chain {
         if passed.stopped || damaged >= DAMAGED_LINES_MAX {
             let due = self.ledger.state.due;
             self.ledger.give_up(format!("the lines behind record {}", due.saturating_sub(1)));
-            return false;
+            return None;
         }
-        if let Some((code, what)) = why_it_ended(read) {
+        if let Some((code, what)) = why_it_ended(&read) {
             let finding = about(code, class, what);
             let due = self.ledger.state.due;
             let a_line = code == Code::NotCanonical;
@@ -309,7 +310,7 @@ impl Chain {
             let what = "the records' digests do not lead to the subtrees in the manifest";
             self.ledger.find(about(Code::RootMismatch, class, what.to_owned()));
         }
-        complete
+        complete.then_some(read.batch.range)
     }
 
     fn judge_end(&mut self, run: Run, class: Class, name: &str) {
@@ -325,7 +326,7 @@ impl Chain {
     }
 
     /// Step 8: the tree grows.
-    fn grow(&mut self, run: Run, stated: &Stated, complete: bool) {
+    fn grow(&mut self, run: Run, stated: &Stated, lines: Option<CompactRange>) {
         let next = run.last().get().saturating_add(1);
         if self.ledger.state.due != next {
             self.ledger.close_run();
@@ -342,10 +343,14 @@ impl Chain {
         }
         state.recomputed = None;
         state.signature_bad = false;
-        let range = (stated.trusted || complete).then_some(stated);
-        let grown = state.tree.take().zip(range).and_then(|(mut tree, stated)| {
-            tree.append_range(&stated.range).is_ok().then_some(tree)
-        });
+        let complete = lines.is_some();
+        // A trusted manifest stands for its leaves, whatever the lines say.
+        let range = if stated.trusted { Some(&stated.range) } else { lines.as_ref() };
+        let grown = state
+            .tree
+            .take()
+            .zip(range)
+            .and_then(|(mut tree, range)| tree.append_range(range).is_ok().then_some(tree));
         state.tree = grown;
         if !stated.trusted && !complete {
             state.before = Before::Lost;
