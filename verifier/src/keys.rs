@@ -1,21 +1,24 @@
 //! The keys that an auditor gives on a command line: as text, or as files.
 
+use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use indelible_core::key::{KeyError, Trust, VKey};
 use indelible_core::limits::NOTE_BYTES_MAX;
 
+use crate::render::printable;
+
 /// Largest file of keys in bytes: some two thousand vkeys.
 pub const KEY_FILE_BYTES_MAX: usize = NOTE_BYTES_MAX;
 
-/// Why a key could not be taken.
+/// Why a key could not be taken. The texts can be shown as they are.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GivenKeyError {
     /// Neither a vkey nor a file.
-    #[error("{given}: there is no such file, and it is no key: {source}")]
+    #[error("{}: there is no such file, and it is no key: {source}", printable(given))]
     Neither {
         /// What was given.
         given: String,
@@ -23,7 +26,7 @@ pub enum GivenKeyError {
         source: KeyError,
     },
     /// The file could not be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown(path))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -31,19 +34,28 @@ pub enum GivenKeyError {
         source: io::Error,
     },
     /// The file is larger than [`KEY_FILE_BYTES_MAX`].
-    #[error("{} has more than {KEY_FILE_BYTES_MAX} bytes", _0.display())]
+    #[error("{} has more than {KEY_FILE_BYTES_MAX} bytes", shown(_0))]
     TooLarge(PathBuf),
     /// A line of the file is no vkey.
-    #[error("{}: {source}", path.display())]
+    #[error("{}, line {line}: {source}", shown(path))]
     Invalid {
         /// The file.
         path: PathBuf,
+        /// The line's number, from 1.
+        line: usize,
         /// Why the line is no vkey.
         source: KeyError,
     },
+    /// The file is neither UTF-8 nor, with a byte order mark, UTF-16.
+    #[error("{} is no text in UTF-8", shown(_0))]
+    NoText(PathBuf),
     /// The file has nothing but empty lines and comments.
-    #[error("{} holds no key", _0.display())]
+    #[error("{} holds no key", shown(_0))]
     Empty(PathBuf),
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
 }
 
 /// Trusts a key that was given as a vkey (`docs/FORMAT.md` section 5) or as the path of a file.
@@ -51,16 +63,32 @@ pub enum GivenKeyError {
 /// # Errors
 /// As [`GivenKeyError`] says; then no key was added.
 pub fn add_given(trust: &mut Trust, given: &str) -> Result<(), GivenKeyError> {
-    match VKey::parse(given) {
-        Ok(vkey) => trust.add(vkey),
-        Err(_) if Path::new(given).exists() => add_file(trust, Path::new(given))?,
-        Err(source) => return Err(GivenKeyError::Neither { given: given.to_owned(), source }),
+    let source = match VKey::parse(given.trim()) {
+        Ok(vkey) => {
+            trust.add(vkey);
+            return Ok(());
+        }
+        Err(source) => source,
+    };
+    // What the system says counts: a file that exists and may not be read is not a missing one, and a
+    // text that can be no path at all was meant as a key.
+    match std::fs::metadata(given) {
+        Err(error) if is_no_path(&error) => {
+            Err(GivenKeyError::Neither { given: given.to_owned(), source })
+        }
+        _ => add_file(trust, Path::new(given)),
     }
-    Ok(())
+}
+
+/// Whether nothing of this name can be there, as against something that may not be looked at.
+fn is_no_path(error: &io::Error) -> bool {
+    use ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory | InvalidFilename | InvalidInput)
 }
 
 /// Trusts the keys in a file: a vkey in each line, which may stand among empty lines and lines that
-/// begin with `#`.
+/// begin with `#`. Line ends of either kind, a byte order mark and, behind one, UTF-16 are read, as
+/// editors write them.
 ///
 /// # Errors
 /// As [`GivenKeyError`] says; then no key was added.
@@ -72,13 +100,34 @@ pub fn add_file(trust: &mut Trust, path: &Path) -> Result<(), GivenKeyError> {
     if bytes.len() > KEY_FILE_BYTES_MAX {
         return Err(GivenKeyError::TooLarge(path.to_owned()));
     }
-    let text = String::from_utf8_lossy(&bytes);
-    let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
-    let vkeys: Result<Vec<_>, _> = lines.map(VKey::parse).collect();
-    let vkeys = vkeys.map_err(|source| GivenKeyError::Invalid { path: path.to_owned(), source })?;
+    let text = text(&bytes).ok_or_else(|| GivenKeyError::NoText(path.to_owned()))?;
+    let mut vkeys = Vec::new();
+    for (index, line) in text.lines().map(str::trim).enumerate() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let invalid =
+            |source| GivenKeyError::Invalid { path: path.to_owned(), line: index + 1, source };
+        vkeys.push(VKey::parse(line).map_err(invalid)?);
+    }
     if vkeys.is_empty() {
         return Err(GivenKeyError::Empty(path.to_owned()));
     }
     vkeys.into_iter().for_each(|vkey| trust.add(vkey));
     Ok(())
+}
+
+/// The text of a file that an editor may have written.
+fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let (pairs, rest) = bytes.as_chunks::<2>();
+        let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
+        rest.is_empty().then(|| String::from_utf16(&units).ok().map(Cow::Owned)).flatten()
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] => str::from_utf8(rest).ok().map(Cow::Borrowed),
+        rest => str::from_utf8(rest).ok().map(Cow::Borrowed),
+    }
 }

@@ -15,17 +15,21 @@
 //! limit, of a million findings a thousand are kept and all are counted, and behind ten thousand damaged
 //! lines no more are looked at, which is said.
 
+pub mod affected;
 mod blocks;
 mod chunk;
+pub mod compare;
 mod export;
 mod findings;
 mod frames;
 mod heads;
+pub mod inputs;
 pub mod keys;
 mod ledger;
 mod limits;
 mod lines;
 mod live;
+pub mod look;
 mod pipeline;
 mod progress;
 pub mod receipt;

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::ValueEnum;
+use indelible_core::checkpoint::Checkpoint;
 use indelible_core::code::EXIT_GOOD;
 use indelible_core::name::{EventId, LedgerName, Seq};
+use indelible_core::note::{self, SignedNote};
+use indelible_core::receipt::Receipt;
 use indelible_core::time::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -109,14 +112,27 @@ pub(super) struct ReceiptArgs {
 
 /// Fetch the signed checkpoint: what the ledger is committed to right now
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  indelible checkpoint payments --out payments.checkpoint")]
+#[command(after_help = "Examples:
+  indelible checkpoint payments --out payments.checkpoint
+  indelible checkpoint payments --out new.checkpoint --consistency-from payments.checkpoint --proof-out proof.json
+  indelible-verify checkpoints payments.checkpoint new.checkpoint --proof proof.json --key public.vkey")]
 pub(super) struct CheckpointArgs {
     /// Name of the ledger
     ledger: LedgerName,
     /// Write it to this file instead of stdout
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Ask for the proof that this checkpoint continues an older one, too: its number of records, or the
+    /// file of a checkpoint or receipt
+    #[arg(long, value_name = "SIZE_OR_FILE", requires = "proof_out", value_parser = older)]
+    consistency_from: Option<u64>,
+    /// Write that proof to this file
+    #[arg(long, value_name = "FILE", requires = "consistency_from")]
+    proof_out: Option<PathBuf>,
+    /// The proof is to this number of records instead of the newest checkpoint's, which is fetched all
+    /// the same
+    #[arg(long, value_name = "SIZE_OR_FILE", requires = "consistency_from", value_parser = older)]
+    consistency_to: Option<u64>,
     #[command(flatten)]
     connect: ConnectArgs,
 }
@@ -330,7 +346,41 @@ pub(super) async fn checkpoint(args: CheckpointArgs) -> anyhow::Result<u8> {
         }
         None => output::bytes(&note)?,
     }
+    let (Some(from), Some(path)) = (args.consistency_from, &args.proof_out) else {
+        return Ok(EXIT_GOOD);
+    };
+    // The newest checkpoint may be newer than a moment ago: the proof is to the one that was fetched.
+    let to = args.consistency_to.map_or_else(|| size_of(&note).map_err(anyhow::Error::msg), Ok)?;
+    let ledger = percent_encode(&args.ledger);
+    let proof =
+        client.get(&format!("/v1/ledgers/{ledger}/proofs/consistency?from={from}&to={to}")).await?;
+    write_file(path, &proof)?;
+    output::hint(&format!(
+        "the proof from {from} to {to} records is in {}; check it with",
+        path.display()
+    ));
+    output::hint(&format!("  indelible-verify checkpoints OLD NEW --proof {}", path.display()));
     Ok(EXIT_GOOD)
+}
+
+/// How many records a head has: a number, or the file of a checkpoint or receipt.
+fn older(text: &str) -> Result<u64, String> {
+    if let Ok(size) = text.parse() {
+        return Ok(size);
+    }
+    let bytes = std::fs::read(text).map_err(|error| format!("{text}: {error}"))?;
+    size_of(&bytes).map_err(|error| format!("{text}: {error}"))
+}
+
+/// What a head says of its size. Whether it is to be believed is for the verifier to find out.
+fn size_of(bytes: &[u8]) -> Result<u64, String> {
+    let note = match Receipt::from_file(bytes) {
+        Ok(receipt) => receipt.checkpoint.into_bytes(),
+        Err(_) => note::from_file(bytes).into_owned(),
+    };
+    let note = SignedNote::parse(&note).map_err(|error| error.to_string())?;
+    let checkpoint = Checkpoint::parse(note.text()).map_err(|error| error.to_string())?;
+    Ok(checkpoint.size)
 }
 
 /// The ledger's signed note.

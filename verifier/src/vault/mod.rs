@@ -1,7 +1,7 @@
 //! A directory vault (`docs/FORMAT.md` sections 7.4 and 8.3): ledgers, their manifests, their segments.
 
 mod chain;
-mod folder;
+pub(crate) mod folder;
 mod listing;
 mod manifest;
 mod segment;
