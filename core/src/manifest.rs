@@ -244,7 +244,7 @@ impl Manifest {
         let plain_max = SEGMENT_PLAIN_BYTES_MAX.min(count * LINE_BYTES_MAX as u64);
         for (member, size, min, max) in [
             ("plain", self.plain.size, plain_min, plain_max),
-            ("packed", self.packed.size, 1, SEGMENT_PACKED_BYTES_MAX),
+            ("packed", self.packed.size, 0, SEGMENT_PACKED_BYTES_MAX),
         ] {
             if !(min..=max).contains(&size) {
                 return Err(ManifestError::Size { member, size, count, min, max });

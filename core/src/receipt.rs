@@ -261,13 +261,17 @@ impl Receipt {
                 format!("the creation in the receipt is no record: {error}"),
             )
         })?;
-        let judged = judge_record(&view, origin, trust)?;
-        check_signature(&record_digest(creation, None), signature, origin, trust)?;
-        let Some(creation) = judged.creation() else {
+        let no_creation = || {
             let reason = "what stands for the record's signature is not the creation of its ledger";
-            return Err(tampered(Code::CreationInvalid, reason));
+            tampered(Code::CreationInvalid, reason)
         };
-        if creation.sign_per == SignPer::Record || record.seq == Seq::ZERO {
+        if view.seq != Seq::ZERO {
+            return Err(no_creation());
+        }
+        let judged = judge_record(&view, origin, trust)?;
+        let rules = judged.creation().ok_or_else(no_creation)?;
+        check_signature(&record_digest(creation, None), signature, origin, trust)?;
+        if rules.sign_per == SignPer::Record || record.seq == Seq::ZERO {
             let reason = "the rules of its ledger demand that this record is signed, but the receipt \
                           has no signature: it was taken off";
             return Err(tampered(Code::Unsigned, reason));
@@ -424,10 +428,10 @@ fn parse_signed(members: &Members<'_>) -> Result<(Signed, usize), ReceiptError> 
     };
     let creation = check_canonical(creation, Limits::DOCUMENT).map_err(explain_json)?;
     let signature = parse_signature(&creation)?;
-    if creation.len() != SIGNATURE.len() + 1 {
+    let record = member(&creation, "record")?.to_vec();
+    if creation.len() != SIGNATURE.len() + 1 || !record.starts_with(b"{") {
         return Err(bad_member("creation"));
     }
-    let record = member(&creation, "record")?.to_vec();
     Ok((Signed::Creation { record, signature }, 1))
 }
 

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use indelible_core::code::Code;
 use indelible_core::name::LedgerName;
 use serde::Serialize;
 
 use crate::findings::Finding;
 use crate::look::{self, Entry, Seen, Wanted};
 use crate::render::printable_bytes;
+use crate::report::LedgerReport;
 
 /// Records that are read again: as many as somebody will look at, one by one.
 pub const AFFECTED_MAX: usize = 40;
@@ -97,6 +99,33 @@ pub fn first(source: &Path) -> Option<Affected> {
     first
 }
 
+/// Ledgers whose first record's time is read again.
+const FIRST_TIMES_MAX: usize = 200;
+
+/// The time of record 0 of each ledger, as the source says it.
+#[must_use]
+pub fn first_times(source: &Path, ledgers: &[LedgerReport]) -> BTreeMap<String, String> {
+    let mut times = BTreeMap::new();
+    for ledger in ledgers.iter().take(FIRST_TIMES_MAX) {
+        let wanted = Wanted {
+            ledgers: LedgerName::new(&ledger.name).into_iter().collect(),
+            seqs: vec![0..=0],
+            bytes_max: BYTES_ROOM,
+        };
+        let _ = look::walk(source, &wanted, &mut |seen| {
+            if let Seen::Record(Entry { record, .. }) = seen
+                && record.seq.get() == 0
+                && record.ledger == ledger.name
+            {
+                times.insert(ledger.name.clone(), record.time.to_string());
+            }
+            // It is the first thing of its segment or export, or it is not to be found.
+            ControlFlow::Break(())
+        });
+    }
+    times
+}
+
 type Place = (String, u64);
 
 /// Reads again what `findings` are about. `bytes` is how much was read in checking.
@@ -120,11 +149,26 @@ pub fn read(source: &Path, findings: &[Finding], bytes: u64) -> Vec<Affected> {
     places.into_values().collect()
 }
 
+/// Whether a look at the records themselves tells anything. What is missing, or is about a whole file,
+/// concerns no record more than another.
+const fn is_about_records(code: Code) -> bool {
+    !matches!(
+        code,
+        Code::ManifestInvalid
+            | Code::SegmentMissing
+            | Code::TailMissing
+            | Code::RootMismatch
+            | Code::CheckpointInvalid
+            | Code::HeadBehind
+    )
+}
+
 /// The records to read: those that findings name alone first, then the first of each run.
 fn places(findings: &[Finding]) -> BTreeMap<Place, Affected> {
     let mut places: BTreeMap<Place, Affected> = BTreeMap::new();
-    let alone = findings.iter().filter(|finding| finding.first_seq == finding.last_seq);
-    let runs = findings.iter().filter(|finding| finding.first_seq != finding.last_seq);
+    let about = || findings.iter().filter(|finding| is_about_records(finding.code));
+    let alone = about().filter(|finding| finding.first_seq == finding.last_seq);
+    let runs = about().filter(|finding| finding.first_seq != finding.last_seq);
     for finding in alone.chain(runs) {
         let (Some(first), Some(last)) = (finding.first_seq, finding.last_seq) else { continue };
         for seq in (first..=last).take(OF_A_RUN as usize) {

@@ -80,6 +80,13 @@ impl<R: Read> Blocks<R> {
                 return stop;
             }
             let fresh = block.get(before..).unwrap_or_default();
+            if memchr::memchr(b'\n', fresh)
+                .is_some_and(|at| before + at - lines_end >= LINE_BYTES_MAX)
+            {
+                // Its end came with the same read that made it too long.
+                block.truncate(lines_end);
+                return Some(End::LineTooLong);
+            }
             if let Some(at) = memchr::memrchr(b'\n', fresh) {
                 lines_end = before + at + 1;
             }
@@ -172,6 +179,21 @@ mod tests {
         let (seen, end) = read_all(text.as_slice(), u64::MAX);
         assert!(matches!(end, End::Unterminated));
         assert_eq!(seen.len(), lengths.len());
+    }
+
+    #[test]
+    fn a_line_is_too_long_by_one_byte_wherever_it_begins() {
+        for before in [0, 1, READ_BYTES - 1, READ_BYTES, 900_000, BLOCK_BYTES] {
+            for (length, fits) in [(LINE_BYTES_MAX - 1, true), (LINE_BYTES_MAX, false)] {
+                let mut text = vec![b'a'; before];
+                text.push(b'\n');
+                text.extend(std::iter::repeat_n(b'b', length));
+                text.extend(b"\nc\n");
+                let (seen, end) = read_all(text.as_slice(), u64::MAX);
+                assert_eq!(matches!(end, End::Whole), fits, "{before}, {length}: {end:?}");
+                assert_eq!(seen.len(), if fits { 3 } else { 1 });
+            }
+        }
     }
 
     #[test]

@@ -9,8 +9,8 @@ use indelible_core::checkpoint::Checkpoint;
 use indelible_core::code::Code;
 use indelible_core::hash::NodeHash;
 use indelible_core::json::{CanonicalObject, Limits, Value};
-use indelible_core::limits::PROOF_HASHES_MAX;
 use indelible_core::key::Trust;
+use indelible_core::limits::PROOF_HASHES_MAX;
 use indelible_core::merkle::consistency;
 use indelible_core::note::without_byte_order_mark;
 

@@ -155,7 +155,9 @@ fn close(session: &mut Session<'_>, last: Vec<u8>, end: Option<End>) {
             session.ledger.end.unknown = true;
             let what =
                 format!("a line has more than {LINE_BYTES_MAX} bytes; the rest was not read");
-            session.find(Finding::damage(Code::NotCanonical, what));
+            session.drain();
+            let due = session.ledger.state.due;
+            session.find(Finding::damage(Code::NotCanonical, what).at(due));
         }
         Some(End::Failed(error)) if error.raw_os_error().is_some() => {
             session.lines(if is_line { last } else { Vec::new() });

@@ -14,7 +14,7 @@ use indelible_core::name::LedgerName;
 use indelible_core::segment::FileName;
 use sha2::{Digest as _, Sha256};
 
-use crate::render::Input;
+use crate::render::{Input, counted};
 use crate::vault::folder::{Folder, Kind};
 
 /// Manifests that a vault's hash is made over: 17 * 10^9 records in whole segments. Their names take
@@ -76,12 +76,14 @@ fn hash_file(path: &Path) -> io::Result<Option<(u64, Sha256Hash)>> {
 pub fn of_vault(path: &Path, ledgers: &[LedgerName]) -> Vec<Input> {
     let mut sum = Sum::default();
     let result = Folder::open(path).and_then(|vault| sum.vault(&vault, ledgers));
-    let manifests = format!("{} manifests in {}", sum.manifests, path.display());
+    let manifests = format!("{} in {}", counted(sum.manifests as u64, "manifest"), path.display());
     let remark = match result {
         Err(error) => format!("not hashed: {error}"),
         Ok(()) if sum.too_many => format!("not hashed: there are more than {MANIFESTS_MAX}"),
         Ok(()) if sum.unread > 0 => format!("not hashed: {} could not be read", sum.unread),
-        Ok(()) => "the SHA-256 of what sha256sum prints for them, in the order of their names".into(),
+        Ok(()) => {
+            "the SHA-256 of what sha256sum prints for them, in the order of their names".into()
+        }
     };
     let hashed = !remark.starts_with("not");
     let hash = Sha256Hash(sum.hash.finalize().into());
@@ -93,10 +95,11 @@ pub fn of_vault(path: &Path, ledgers: &[LedgerName]) -> Vec<Input> {
             remark,
         },
         Input {
-            what: format!("{} segments in {}", sum.segments, path.display()),
+            what: format!("{} in {}", counted(sum.segments, "segment"), path.display()),
             size: Some(sum.segment_bytes),
             sha256: None,
-            remark: "each manifest states the SHA-256 of its segment, and both were compared".into(),
+            remark: "each manifest states the SHA-256 of its segment, and both were compared"
+                .into(),
         },
     ]
 }

@@ -106,11 +106,8 @@ pub fn add_file(trust: &mut Trust, path: &Path) -> Result<(), GivenKeyError> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let invalid = |source| GivenKeyError::Invalid {
-            path: path.to_owned(),
-            line: index + 1,
-            source,
-        };
+        let invalid =
+            |source| GivenKeyError::Invalid { path: path.to_owned(), line: index + 1, source };
         vkeys.push(VKey::parse(line).map_err(invalid)?);
     }
     if vkeys.is_empty() {

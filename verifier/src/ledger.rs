@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use indelible_core::checkpoint::Checkpoint;
 use indelible_core::code::{Class, Code, UncheckedCode};
 use indelible_core::key::Trust;
 use indelible_core::limits::SEGMENT_RECORDS_MAX;
@@ -139,6 +140,8 @@ impl Ledger {
     }
 
     fn unsigned(&mut self, first: u64, count: u64, firm: bool, what: &str) {
+        // Nothing is demanded for sure by rules that may not be those that were signed.
+        let firm = firm && self.state.rules_firm;
         let class = if firm { Class::Tampering } else { Class::Damage };
         let last = first.saturating_add(count.saturating_sub(1));
         self.find(Finding::new(Code::Unsigned, class, what).between(first, last));
@@ -169,13 +172,18 @@ impl Ledger {
         }
     }
 
-    /// Compares a checkpoint of the ledger with the heads of its size: two trees of one size and another
-    /// root are two histories. Says nothing where they agree.
-    pub(crate) fn compare_checkpoint(&mut self, size: u64, root: &indelible_core::hash::NodeHash) {
+    /// Compares a checkpoint of the ledger, which a trusted key signed, with the heads of its size: two trees
+    /// of one size and another root are two histories.
+    pub(crate) fn compare_checkpoint(&mut self, Checkpoint { origin, size, root }: &Checkpoint) {
         let mut wrong = Vec::new();
         for head in &mut self.heads {
-            let meant = head.fate == Fate::Waiting && head.size == size && head.root != *root;
-            if meant && self.state.origin.as_ref() == Some(&head.origin) {
+            if head.fate != Fate::Waiting || head.size != *size || head.origin != *origin {
+                continue;
+            }
+            if head.root == *root {
+                head.fate = Fate::Agrees;
+                self.state.known_to = self.state.known_to.max(Some(*size));
+            } else {
                 head.fate = Fate::Contradicts;
                 wrong.push(head.source.clone());
             }
@@ -184,9 +192,8 @@ impl Ledger {
             let what = format!(
                 "the ledger signed two trees of {size} records: this manifest's and the head in {source}"
             );
-            self.find(
-                Finding::tampering(Code::RootMismatch, what).between(0, size.saturating_sub(1)),
-            );
+            let finding = Finding::tampering(Code::RootMismatch, what);
+            self.find(finding.between(0, size.saturating_sub(1)));
         }
     }
 
@@ -207,7 +214,8 @@ impl Ledger {
         // A segment is cut on its border wherever a commit lies. There the signature may come in the
         // next segment; anywhere else a ledger ends with a signed record.
         let on_border = self.source == Source::Vault && due.is_multiple_of(SEGMENT_RECORDS_MAX);
-        let cut = self.end.is_missing || self.end.unknown || self.gave_up;
+        let cut =
+            self.end.is_missing || self.end.unknown || self.gave_up || self.end.spoken_to > due;
         if at_the_end && commit && !said && !on_border && !cut {
             let what = "the ledger ends with records that no signature follows";
             self.unsigned(run.first, run.count, run.firm, what);

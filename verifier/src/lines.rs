@@ -15,7 +15,7 @@ use indelible_core::merkle::{CompactRange, leaf_hash};
 use indelible_core::name::{Origin, Seq};
 use indelible_core::record::{Body, RecordView, judge};
 use indelible_core::segment::Line;
-use indelible_core::system::Creation;
+use indelible_core::system::{Creation, System};
 use indelible_core::time::Timestamp;
 
 use crate::blocks;
@@ -191,6 +191,11 @@ impl<'a> Reader<'a> {
         blocks::lines(block).all(|line| self.line(line))
     }
 
+    /// Something stands behind the lines that is no whole line.
+    pub(crate) fn remnant(&mut self) {
+        self.out.more |= self.out.count >= self.expected.lines_max;
+    }
+
     fn line(&mut self, line: &[u8]) -> bool {
         if !self.has_room() {
             return false;
@@ -346,6 +351,7 @@ impl Remarks {
             }
             Err(fault) => {
                 self.fault = Some((fault.code(), cut(fault.to_string())));
+                self.kind = unknown_kind(view);
                 self.creation = creation_of_another(view);
             }
         }
@@ -357,7 +363,10 @@ impl Lines {
         let (Ok(this), Ok(that)) = (&self.what, &next.what) else { return false };
         let (Some(seq), Some(next_seq)) = (this.seq, that.seq) else { return false };
         let (Some((_, before)), Some((time, _))) = (this.times, that.times) else { return false };
-        self.mark.is_none()
+        // What is open is settled with the digest of that very line.
+        let settled = !matches!(this.link, Link::Open(_));
+        settled
+            && self.mark.is_none()
             && this.remarks.is_none()
             && that.remarks.is_none()
             && that.link == Link::Follows
@@ -387,6 +396,15 @@ fn key_bytes(kid: &str) -> Option<KeyBytes> {
 fn creation_of_another(view: &RecordView<'_>) -> Option<Creation> {
     match view.body {
         Body::System(system) if view.seq == Seq::ZERO => Creation::parse(system).ok(),
+        _ => None,
+    }
+}
+
+/// The kind of a record 0 that is no creation: what is not known is said beside what is wrong.
+fn unknown_kind(view: &RecordView<'_>) -> Option<String> {
+    let Body::System(system) = view.body else { return None };
+    match System::parse(system) {
+        Ok(System::Unknown { kind, informative: false }) => Some(kind),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ use indelible_core::key::Trust;
 use indelible_core::limits::RECEIPT_FILE_BYTES_MAX;
 use indelible_core::name::LedgerName;
 use indelible_core::receipt::{Receipt, ReceiptError, Signed};
+use indelible_core::record::RecordView;
 use serde::Serialize;
 
 use crate::findings::{Finding, Unchecked};
@@ -46,8 +47,8 @@ pub struct Proven {
 pub struct ReceiptReport {
     /// What is proven, if anything is.
     pub proven: Option<Proven>,
-    /// What is wrong: the first thing.
-    pub finding: Option<Finding>,
+    /// What is wrong: of the receipt the first thing, and what heads cannot be used or contradict it.
+    pub findings: Vec<Finding>,
     /// What could not be checked.
     pub unchecked: Vec<Unchecked>,
 }
@@ -56,38 +57,43 @@ impl ReceiptReport {
     /// How it ended.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let of =
-            |class| u64::from(self.finding.as_ref().is_some_and(|finding| finding.class == class));
+        let of = |class| self.findings.iter().filter(|found| found.class == class).count() as u64;
         let unchecked = self.unchecked.len() as u64;
         Verdict::of(of(Class::Tampering), of(Class::Damage), of(Class::Behind), unchecked)
     }
 
-    fn found(finding: Finding) -> Self {
-        Self { finding: Some(finding), ..Self::default() }
-    }
-
-    fn bad(bad: BadHead) -> Self {
+    fn take(&mut self, bad: BadHead) {
         match bad {
-            BadHead::Finding(finding) => Self::found(*finding),
-            BadHead::Unchecked(unchecked) => Self { unchecked: vec![unchecked], ..Self::default() },
+            BadHead::Finding(finding) => self.findings.push(*finding),
+            BadHead::Unchecked(unchecked) => self.unchecked.push(unchecked),
         }
     }
 }
 
 /// Verifies a receipt. Each of `heads` must be of the same tree to be compared with it; `wanted` are the
 /// ledgers asked for, none for any.
-///
-/// # Errors
-/// When the file cannot be read.
+#[must_use]
 pub fn verify(
     path: &Path,
     trust: &Trust,
     heads: &[HeadFile],
     wanted: &[LedgerName],
-) -> io::Result<ReceiptReport> {
+) -> ReceiptReport {
+    match read(path) {
+        Ok(bytes) => verify_bytes(&bytes, trust, heads, wanted),
+        Err(error) => {
+            let (code, what) = (UncheckedCode::Unreadable, path.to_string_lossy().into_owned());
+            let unread = Unchecked::new(code, what, error.to_string());
+            ReceiptReport { unchecked: vec![unread], ..ReceiptReport::default() }
+        }
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    // What is longer comes one byte too long, and is refused then.
     File::open(path)?.take(RECEIPT_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(verify_bytes(&bytes, trust, heads, wanted))
+    Ok(bytes)
 }
 
 /// [`verify`] for the bytes of a receipt's file.
@@ -98,12 +104,21 @@ pub fn verify_bytes(
     heads: &[HeadFile],
     wanted: &[LedgerName],
 ) -> ReceiptReport {
+    let mut report = ReceiptReport::default();
+    let mut opened_heads = Vec::new();
+    for file in heads {
+        match Head::open(file, trust) {
+            Ok(head) => opened_heads.push(head),
+            Err(bad) => report.take(bad),
+        }
+    }
     let opened = match open(bytes, trust) {
         Ok(opened) => opened,
-        Err(bad) => return ReceiptReport::bad(bad),
+        Err(bad) => {
+            report.take(bad);
+            return report;
+        }
     };
-    let mut report = ReceiptReport::default();
-    let mut known_to = None;
     let ledger = opened.checkpoint.origin.ledger();
     if !wanted.is_empty() && !wanted.iter().any(|name| **name == *ledger) {
         let why = "it is not the ledger asked for";
@@ -114,20 +129,19 @@ pub fn verify_bytes(
         let why = "this program does not know the kind, and so not what it means";
         report.unchecked.push(Unchecked::new(UncheckedCode::KindUnknown, what, why).ledger(ledger));
     }
-    for file in heads {
-        match compare(file, &opened.checkpoint, trust) {
+    let mut known_to = None;
+    for head in &opened_heads {
+        match compare(head, &opened.checkpoint) {
             Ok(size) => known_to = known_to.max(size),
-            Err(BadHead::Finding(finding)) => return ReceiptReport::found(*finding),
-            Err(BadHead::Unchecked(unchecked)) => report.unchecked.push(unchecked),
+            Err(bad) => report.take(bad),
         }
     }
-    report.proven = Some(Proven { known_to, ..opened.proven });
+    report.proven = report.findings.is_empty().then_some(Proven { known_to, ..opened.proven });
     report
 }
 
 /// Compares a head with the receipt's checkpoint; how many records it then vouches for.
-fn compare(file: &HeadFile, own: &Checkpoint, trust: &Trust) -> Result<Option<u64>, BadHead> {
-    let head = Head::open(file, trust)?;
+fn compare(head: &Head, own: &Checkpoint) -> Result<Option<u64>, BadHead> {
     let not_compared = |why: String| Err(BadHead::Unchecked(head.not_compared(why)));
     if head.size == 0 {
         return Ok(None);
@@ -146,7 +160,7 @@ fn compare(file: &HeadFile, own: &Checkpoint, trust: &Trust) -> Result<Option<u6
             "the ledger signed two different trees of {} records: this receipt's and the head in {}",
             head.size, head.source
         );
-        let finding = Finding::tampering(Code::RootMismatch, what);
+        let finding = Finding::tampering(Code::RootMismatch, what).between(0, head.size - 1);
         return Err(BadHead::Finding(Box::new(finding.ledger(own.origin.ledger()))));
     }
     Ok(Some(head.size))
@@ -162,7 +176,11 @@ struct Opened {
 
 fn open(bytes: &[u8], trust: &Trust) -> Result<Opened, BadHead> {
     let receipt = Receipt::from_file(bytes).map_err(wrong)?;
-    let verified = receipt.open(trust).map_err(wrong)?;
+    let verified =
+        receipt.open(trust).map_err(|error| match RecordView::parse(&receipt.record) {
+            Ok(record) => placed(wrong(error), &record),
+            Err(_) => wrong(error),
+        })?;
     let (record, checkpoint) = (&verified.record, verified.checkpoint);
     let signed_by = match &receipt.signed {
         Signed::Own(signature) => Some(signature.key_id.to_string()),
@@ -187,6 +205,17 @@ fn open(bytes: &[u8], trust: &Trust) -> Result<Opened, BadHead> {
 /// The checkpoint of a receipt in which nothing is wrong.
 pub(crate) fn checkpoint_of(bytes: &[u8], trust: &Trust) -> Result<Checkpoint, BadHead> {
     open(bytes, trust).map(|opened| opened.checkpoint)
+}
+
+/// What is wrong with a receipt, with the record that it is about.
+fn placed(bad: BadHead, record: &RecordView<'_>) -> BadHead {
+    match bad {
+        BadHead::Finding(finding) => {
+            let finding = finding.at(record.seq.get()).ledger(record.ledger);
+            BadHead::Finding(Box::new(finding))
+        }
+        other => other,
+    }
 }
 
 fn wrong(error: ReceiptError) -> BadHead {

@@ -8,7 +8,7 @@ use indelible_core::name::Origin;
 use crate::findings::Finding;
 use crate::ledger::{Ledger, Source};
 use crate::limits::KINDS_MAX;
-use crate::lines::{Batch, Before, Lines, Link, Record, Remarks, Signer};
+use crate::lines::{Batch, Before, Lines, Link, Record, Signer};
 use crate::state::OpenRun;
 
 /// What lines are measured by.
@@ -122,7 +122,7 @@ impl Pass<'_> {
             let finding = Finding::new(Code::SeqGap, class, sequence_break(due, seq));
             self.ledger.find(finding.between(first, last));
         }
-        self.contents(record, remarks, seq, class);
+        self.contents(record, count, seq, class);
         self.judge_link(&link, jumped, seq, class);
         let trusted = self.judge_signer(record.signer, seq, class);
         let first_is_damaged = self.ledger.state.tally.findings() > found_before;
@@ -151,7 +151,8 @@ impl Pass<'_> {
     }
 
     /// Step 4.
-    fn contents(&mut self, record: &Record, remarks: Option<&Remarks>, seq: u64, class: Class) {
+    fn contents(&mut self, record: &Record, count: u64, seq: u64, class: Class) {
+        let remarks = record.remarks.as_deref();
         if let Some(other) = remarks.and_then(|remarks| remarks.other_ledger.as_ref()) {
             let what = format!("a record of the ledger {other:?} stands here");
             self.ledger.find(Finding::new(Code::ChainBroken, class, what).at(seq).repeating());
@@ -160,9 +161,14 @@ impl Pass<'_> {
             if let Some(before) = self.ledger.state.time.filter(|before| first < *before) {
                 let what =
                     format!("the record's time {first} lies before its predecessor's, {before}");
+                // Where the time before may not be what was signed, this one may be right.
+                let class = if self.ledger.state.time_firm { class } else { Class::Damage };
                 self.find(Code::TimeBackwards, class, what, seq);
             }
             self.ledger.state.time = Some(last);
+            // Where there are several, those behind the first are sound.
+            let firm = count > 1 || class == Class::Tampering;
+            self.ledger.state.time_firm = self.measure.intact.unwrap_or(firm);
         }
         let Some(remarks) = remarks else { return };
         if let Some((code, why)) = &remarks.fault {
@@ -175,6 +181,7 @@ impl Pass<'_> {
             && self.ledger.state.rules.is_none()
         {
             self.ledger.state.rules = Some(creation.into());
+            self.ledger.state.rules_firm = class == Class::Tampering;
             for id in &creation.keys {
                 let known = id.public_key().is_some_and(|key| self.trusts(&key));
                 if !known {
@@ -277,7 +284,8 @@ impl Pass<'_> {
     fn compare_at(&mut self, mark: &CompactRange) {
         let Some(mut tree) = self.base.clone() else { return };
         if tree.append_range(mark).is_ok() {
-            let class = if self.ledger.state.sound { Class::Tampering } else { Class::Damage };
+            let firm = self.ledger.state.sound && self.ledger.state.tree_firm;
+            let class = if firm { Class::Tampering } else { Class::Damage };
             self.ledger.compare_heads(&tree, class);
         }
     }

@@ -81,10 +81,16 @@ pub struct ReplayState {
     pub(crate) recomputed: Option<Digest>,
     pub(crate) signature_bad: bool,
     pub(crate) time: Option<Timestamp>,
+    /// Whether the line that gave the time is beyond doubt the one that was signed.
+    pub(crate) time_firm: bool,
     pub(crate) rules: Option<Rules>,
+    /// The same of the line that gave the rules.
+    pub(crate) rules_firm: bool,
     pub(crate) open: Option<OpenRun>,
     /// The tree of all records, unless it is lost.
     pub(crate) tree: Option<CompactRange>,
+    /// Whether the tree has no leaf from a line that is not sound.
+    pub(crate) tree_firm: bool,
     /// Whether every line that counts so far is sound.
     pub(crate) sound: bool,
     /// The hash of the text of the manifest before, unless it is lost or was not trusted.
@@ -120,6 +126,7 @@ struct Written<'a> {
     origin: Option<&'a str>,
     recomputed: Option<String>,
     records: u64,
+    rules_firm: bool,
     segments: u64,
     sign_per: Option<&'static str>,
     signature_bad: bool,
@@ -127,7 +134,9 @@ struct Written<'a> {
     sound: bool,
     tampering: u64,
     time: Option<String>,
+    time_firm: bool,
     tree: Option<Vec<String>>,
+    tree_firm: bool,
     unchecked: u64,
     v: u64,
 }
@@ -150,9 +159,12 @@ impl ReplayState {
             recomputed: None,
             signature_bad: false,
             time: None,
+            time_firm: true,
             rules: None,
+            rules_firm: true,
             open: None,
             tree: Some(CompactRange::new(0)),
+            tree_firm: true,
             sound: true,
             manifest: None,
             kinds: Vec::new(),
@@ -195,6 +207,7 @@ impl ReplayState {
             origin: self.origin.as_deref(),
             recomputed: self.recomputed.map(|digest| digest.to_hex()),
             records: tally.records,
+            rules_firm: self.rules_firm,
             segments: tally.segments,
             sign_per: self.rules.map(|rules| rules.sign_per.as_str()),
             signature_bad: self.signature_bad,
@@ -202,10 +215,12 @@ impl ReplayState {
             sound: self.sound,
             tampering: tally.tampering,
             time: self.time.map(|time| time.to_string()),
+            time_firm: self.time_firm,
             tree: self
                 .tree
                 .as_ref()
                 .map(|t| t.subtrees().iter().map(NodeHash::to_base64).collect()),
+            tree_firm: self.tree_firm,
             unchecked: tally.unchecked,
             v: VERSION,
         };
@@ -255,9 +270,12 @@ fn read(value: &Value) -> Result<ReplayState, StateError> {
         recomputed: text(value, "recomputed", |text| Digest::from_hex(text).ok())?,
         signature_bad: flag(value, "signature_bad")?,
         time: text(value, "time", |text| Timestamp::parse(text.as_bytes()).ok())?,
+        time_firm: flag(value, "time_firm")?,
         rules,
+        rules_firm: flag(value, "rules_firm")?,
         open: open_run(value)?,
         tree: tree(value, due)?,
+        tree_firm: flag(value, "tree_firm")?,
         sound: flag(value, "sound")?,
         manifest: text(value, "manifest", |text| Sha256Hash::from_hex(text).ok())?,
         kinds: texts(value, "kinds")?

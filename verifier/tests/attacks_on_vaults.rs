@@ -7,14 +7,14 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use indelible_core::code::Code;
+use indelible_core::code::{Code, UncheckedCode};
 use indelible_core::hash::Sha256Hash;
 use indelible_core::key::Trust;
 use indelible_core::segment::{manifest_name, object_name};
 use indelible_verifier::{Options, Verdict, Verifier};
 use running::{
-    assert_codes, assert_found, assert_good, export, export_with, options, vault, vault_with,
-    with_head,
+    assert_classes, assert_codes, assert_found, assert_good, assert_unchecked, export, export_with,
+    options, vault, vault_with, with_head,
 };
 use support::{Ledger, Plan, Segment, Signer, files};
 
@@ -34,13 +34,18 @@ fn a_tail_cut_from_a_vault_shows_against_a_saved_head_and_is_said_to_be_invisibl
     let report = vault(folder.path());
     assert_good(&report);
     assert!(report.tail_unknown);
-    assert!(report.notes.kept().iter().any(|note| note.contains("cut from the end")));
-    assert_codes(&vault_with(folder.path(), with_head(&ledger.head())), &[Code::TailMissing]);
-    assert_codes(
-        &vault_with(folder.path(), with_head(&ledger.checkpoint(25))),
-        &[Code::TailMissing],
-    );
-    assert_good(&vault_with(folder.path(), with_head(&ledger.checkpoint(15))));
+    for (head, missing) in [(ledger.head(), 21), (ledger.checkpoint(25), 5)] {
+        let report = vault_with(folder.path(), with_head(&head));
+        assert_classes(&report, &["HEAD_BEHIND behind"]);
+        assert_eq!(report.verdict(), Verdict::Behind);
+        let finding = &report.findings.kept()[0];
+        assert_eq!((finding.first_seq, finding.last_seq), (Some(20), Some(19 + missing)));
+        assert!(finding.message.contains(&format!("{missing} records")), "{}", finding.message);
+        assert_eq!(report.ledgers[0].known_to, None);
+    }
+    let report = vault_with(folder.path(), with_head(&ledger.checkpoint(15)));
+    assert_good(&report);
+    assert_eq!(report.ledgers[0].known_to, Some(15));
 }
 
 #[test]
@@ -48,7 +53,12 @@ fn a_ledger_that_is_gone_altogether_shows_against_its_head() {
     let folder = tempfile::tempdir().unwrap();
     plan().ledger(5).vault(folder.path(), &[]);
     let gone = Plan::new("payroll").ledger(5);
-    assert_codes(&vault_with(folder.path(), with_head(&gone.head())), &[Code::TailMissing]);
+    let report = vault_with(folder.path(), with_head(&gone.head()));
+    assert_classes(&report, &["HEAD_BEHIND behind"]);
+    assert_eq!(report.verdict(), Verdict::Behind);
+    // A head of an empty ledger says nothing.
+    let empty = gone.plan.checkpoint(0, indelible_core::merkle::empty_root());
+    assert_good(&vault_with(folder.path(), with_head(&empty)));
 }
 
 #[test]
@@ -114,9 +124,12 @@ fn a_renamed_ledger_folder_shows() {
     plan().ledger(20).vault(folder.path(), &[10]);
     fs::rename(folder.path().join("orders"), folder.path().join("payroll")).unwrap();
     let report = vault(folder.path());
-    assert_codes(&report, &[Code::ManifestInvalid, Code::CreationInvalid]);
+    assert_classes(&report, &["MANIFEST_INVALID tampering"]);
+    assert_unchecked(&report, &[UncheckedCode::NothingThere]);
     fs::rename(folder.path().join("payroll"), folder.path().join("Payroll of 2026")).unwrap();
-    assert_eq!(vault(folder.path()).verdict(), Verdict::Unchecked);
+    let report = vault(folder.path());
+    assert_eq!(report.verdict(), Verdict::Unchecked);
+    assert_unchecked(&report, &[UncheckedCode::AlmostNamed, UncheckedCode::NothingThere]);
 }
 
 /// The same ledger with another history, signed with the same key.

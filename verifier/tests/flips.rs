@@ -23,6 +23,12 @@ fn others(byte: u8) -> impl Iterator<Item = u8> {
 /// Codes that a single changed byte of a vault may lead to. Others would name a cause that is not there.
 const OF_A_VAULT: [Code; 3] = [Code::ManifestInvalid, Code::KeyUnknown, Code::SegmentMissing];
 
+/// Whether a byte is the number of the version in the title of a manifest.
+fn is_version(file: &[u8], at: usize) -> bool {
+    let title = indelible_core::manifest::TITLE.as_bytes();
+    file.starts_with(title) && at + 1 == title.len()
+}
+
 #[test]
 fn every_changed_byte_of_a_small_vault_is_found() {
     let folder = tempfile::tempdir().unwrap();
@@ -40,13 +46,18 @@ fn every_changed_byte_of_a_small_vault_is_found() {
                 fs::write(&path, bad).unwrap();
                 let report = vault(folder.path());
                 let where_ = format!("{}, byte {at} = {value:#04x}", path.display());
-                assert_eq!(report.verdict(), Verdict::Tampered, "{where_}");
+                changes += 1;
+                if is_version(&good, at) && value.is_ascii_digit() {
+                    // Not signed by anybody who is known: a newer program may know more.
+                    assert_eq!(report.verdict(), Verdict::Unchecked, "{where_}");
+                    continue;
+                }
+                assert_eq!(report.verdict().exit_code(), 1, "{where_}");
                 assert!(
                     codes(&report).iter().any(|code| allowed.contains(code)),
                     "{where_}: {:?}",
                     codes(&report)
                 );
-                changes += 1;
             }
         }
         fs::write(&path, good).unwrap();
@@ -65,7 +76,7 @@ fn every_changed_byte_of_a_small_export_is_found() {
                 let mut bad = good.clone();
                 bad[at] = value;
                 let report = export(&bad);
-                assert_eq!(report.verdict(), Verdict::Tampered, "byte {at} = {value:#04x}");
+                assert_eq!(report.verdict().exit_code(), 1, "byte {at} = {value:#04x}");
             }
         }
     }
@@ -81,8 +92,8 @@ fn every_shortened_and_lengthened_file_is_found() {
         for length in 0..good.len() {
             fs::write(&path, &good[..length]).unwrap();
             assert_eq!(
-                vault(folder.path()).verdict(),
-                Verdict::Tampered,
+                vault(folder.path()).verdict().exit_code(),
+                1,
                 "{}, {length}",
                 path.display()
             );
@@ -90,8 +101,8 @@ fn every_shortened_and_lengthened_file_is_found() {
         for extra in [&b"\n"[..], b"x", b"\0", &[0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0], &good] {
             fs::write(&path, [&good, extra].concat()).unwrap();
             assert_eq!(
-                vault(folder.path()).verdict(),
-                Verdict::Tampered,
+                vault(folder.path()).verdict().exit_code(),
+                1,
                 "{} + {extra:?}",
                 path.display()
             );
@@ -100,10 +111,10 @@ fn every_shortened_and_lengthened_file_is_found() {
     }
     let good = ledger.export();
     for length in 0..good.len() {
-        assert_eq!(export(&good[..length]).verdict(), Verdict::Tampered, "{length}");
+        assert_eq!(export(&good[..length]).verdict().exit_code(), 1, "{length}");
     }
     for extra in [&b"\n"[..], b"x", &good, b"{\"checkpoint\":\"\"}\n"] {
-        assert_eq!(export(&[&good, extra].concat()).verdict(), Verdict::Tampered);
+        assert_eq!(export(&[&good, extra].concat()).verdict().exit_code(), 1);
     }
     let packed = support::pack(&good);
     for length in 0..packed.len() {

@@ -92,7 +92,7 @@ fn a_tampered_vault_ends_with_1_and_names_the_place() {
     let output = run(&["vault", &case.path("vault")]);
     assert_eq!(exit_code(&output), 1);
     let text = text(&output);
-    assert!(text.contains("SEGMENT_MISSING") && text.contains("TAMPERED"), "{text}");
+    assert!(text.contains("SEGMENT_MISSING") && text.contains("DAMAGED OR CHANGED"), "{text}");
     let output = run(&["vault", &case.path("vault"), "--json"]);
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["findings"][0]["code"], "SEGMENT_MISSING");

@@ -13,7 +13,7 @@ use indelible_core::system::{SegmentArchived, SignPer, System};
 use indelible_core::time::Timestamp;
 use indelible_ledger::store::memory::MemoryDisk;
 use indelible_ledger::{Atomicity, Direction, Engine, EngineConfig, LocalEd25519, Submission};
-use indelible_verifier::{Options, Report, Verdict, Verifier};
+use indelible_verifier::{HeadFile, Options, Report, Verdict, Verifier};
 use tempfile::TempDir;
 
 pub(crate) const SERVER: &str = "audit.example";
@@ -215,12 +215,11 @@ pub(crate) fn verify(vault: &Path) -> Report {
     verify_with(vault, Vec::new())
 }
 
-fn verify_with(vault: &Path, heads: Vec<(String, Vec<u8>)>) -> Report {
+fn verify_with(vault: &Path, heads: Vec<HeadFile>) -> Report {
     let mut trust = Trust::new();
     let key = indelible_ledger::Signer::key(&*signer());
     trust.add(VKey::new(SERVER, key).unwrap());
-    let mut verifier =
-        Verifier::new(trust, Options { jobs: 2, heads, ..Options::default() }).unwrap();
+    let mut verifier = Verifier::new(trust, Options { jobs: 2, heads, ..Options::default() });
     verifier.vault(vault);
     verifier.finish()
 }

@@ -59,11 +59,7 @@ impl At {
         if let Some(creation) = self.entry.signed_creation() {
             return Ok(Signed::clone(creation));
         }
-        let first = records::get(&*self.store, self.number(), Seq::ZERO)?;
-        let unsigned = || corrupt(&format!("record 0 of '{}' has no signature", self.entry.name));
-        let first = first.ok_or_else(unsigned)?;
-        let signature = first.signature.ok_or_else(unsigned)?;
-        let creation = Signed::Creation { record: first.record.to_vec(), signature };
+        let creation = creation_of(&*self.store, self.number(), &self.entry.name)?;
         Ok(Signed::clone(self.entry.keep_signed_creation(creation)))
     }
 
@@ -352,4 +348,18 @@ fn may_be_checkpoint(text: &str) -> bool {
     let first = lines.next().unwrap_or_default();
     let second = lines.next().unwrap_or_default();
     !first.contains(' ') || second.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What stands in the receipt of a record that is not signed itself: record 0, whose signature is over the
+/// rules that say so.
+fn creation_of(
+    store: &dyn crate::store::Read,
+    number: LedgerNumber,
+    ledger: &LedgerName,
+) -> Result<Signed, ReadError> {
+    let first = records::get(store, number, Seq::ZERO)?;
+    let first = first.ok_or_else(|| corrupt(&format!("record 0 of '{ledger}' is missing")))?;
+    let signature =
+        first.signature.ok_or_else(|| corrupt(&format!("record 0 of '{ledger}' is not signed")))?;
+    Ok(Signed::Creation { record: first.record.to_vec(), signature })
 }

@@ -355,7 +355,10 @@ pub(super) async fn checkpoint(args: CheckpointArgs) -> anyhow::Result<u8> {
     let proof =
         client.get(&format!("/v1/ledgers/{ledger}/proofs/consistency?from={from}&to={to}")).await?;
     write_file(path, &proof)?;
-    output::hint(&format!("the proof from {from} to {to} records is in {}; check it with", path.display()));
+    output::hint(&format!(
+        "the proof from {from} to {to} records is in {}; check it with",
+        path.display()
+    ));
     output::hint(&format!("  indelible-verify checkpoints OLD NEW --proof {}", path.display()));
     Ok(EXIT_GOOD)
 }

@@ -49,20 +49,29 @@ fn begins_with_lines(head: &[u8]) -> bool {
     first_two.any(|line| BEGINNINGS.iter().any(|beginning| line.starts_with(beginning)))
 }
 
-fn of_lines(
-    mut plain: impl Read,
-    file: &str,
-    walk: &mut Walk<'_>,
-) -> io::Result<ControlFlow<()>> {
+fn of_lines(mut plain: impl Read, file: &str, walk: &mut Walk<'_>) -> io::Result<ControlFlow<()>> {
     let mut head = Vec::new();
-    // A failure shows again when the lines are read.
-    let _ = Read::by_ref(&mut plain).take(PEEK_BYTES).read_to_end(&mut head);
+    // A stream that failed may seem to be at its end afterwards, so the failure is kept.
+    let failed = Read::by_ref(&mut plain).take(PEEK_BYTES).read_to_end(&mut head).err();
     let ledger = ledger_of(&head).unwrap_or_default();
     if !ledger.is_empty() && !walk.wanted.wants(&ledger) {
         return Ok(ControlFlow::Continue(()));
     }
     let whence = Whence { file, ledger: &ledger, begin: 0, export: true };
-    Ok(lines::walk(io::Cursor::new(head).chain(plain), u64::MAX, &whence, walk))
+    let head = io::Cursor::new(head);
+    Ok(match failed {
+        Some(error) => lines::walk(head.chain(Failed(Some(error))), u64::MAX, &whence, walk),
+        None => lines::walk(head.chain(plain), u64::MAX, &whence, walk),
+    })
+}
+
+/// Fails as a stream before it did.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
 }
 
 /// The ledger that an export's header names.
@@ -92,5 +101,10 @@ fn receipt(bytes: &[u8], walk: &mut Walk<'_>) -> Option<ControlFlow<()>> {
     }
     let (digest, signed_by) = (text("digest").unwrap_or_default(), text("kid"));
     let due = record.seq.get();
-    Some(walk.see(Seen::Record(Entry { record, digest: &digest, signed_by: signed_by.as_deref(), due })))
+    Some(walk.see(Seen::Record(Entry {
+        record,
+        digest: &digest,
+        signed_by: signed_by.as_deref(),
+        due,
+    })))
 }

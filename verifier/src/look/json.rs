@@ -47,9 +47,10 @@ pub fn pointer<'a>(json: &'a [u8], pointer: &str) -> Option<&'a [u8]> {
     if pointer.is_empty() {
         return Some(json);
     }
-    pointer.strip_prefix('/')?.split('/').try_fold(json, |value, token| {
-        child(value, &token.replace("~1", "/").replace("~0", "~"))
-    })
+    pointer
+        .strip_prefix('/')?
+        .split('/')
+        .try_fold(json, |value, token| child(value, &token.replace("~1", "/").replace("~0", "~")))
 }
 
 fn child<'a>(json: &'a [u8], token: &str) -> Option<&'a [u8]> {
@@ -153,7 +154,8 @@ mod tests {
     #[test]
     fn indenting_changes_nothing_but_white_space() {
         let text = indented(JSON);
-        let back = indelible_core::json::canonicalize(&text, indelible_core::json::Limits::DOCUMENT);
+        let back =
+            indelible_core::json::canonicalize(&text, indelible_core::json::Limits::DOCUMENT);
         assert_eq!(back.unwrap(), JSON);
         assert_eq!(indented(b"{\"a\":[1,{}]}"), b"{\n  \"a\": [\n    1,\n    {}\n  ]\n}");
     }

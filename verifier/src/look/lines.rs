@@ -68,12 +68,7 @@ pub(super) fn walk(
 }
 
 /// One line; answers with the number that is due next.
-fn one(
-    line: &[u8],
-    due: u64,
-    ledger: &str,
-    walk: &mut Walk<'_>,
-) -> ControlFlow<(), u64> {
+fn one(line: &[u8], due: u64, ledger: &str, walk: &mut Walk<'_>) -> ControlFlow<(), u64> {
     let damaged = |bytes, why| Seen::Damaged { ledger, due, bytes, why };
     let seen = match Line::parse(line) {
         Err(error) => damaged(line, error.to_string()),

@@ -84,7 +84,6 @@ pub struct Entry<'a> {
 
 /// What was met, in the order of the source.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
 pub enum Seen<'a> {
     /// A record.
     Record(Entry<'a>),

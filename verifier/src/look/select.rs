@@ -65,9 +65,8 @@ impl Pattern {
     /// Whether it is there. Unlike a record, a line that is none may be searched likewise.
     #[must_use]
     pub fn is_in(&self, bytes: &[u8]) -> bool {
-        let found = |bytes: &[u8]| {
-            self.needles.iter().any(|needle| memmem::find(bytes, needle).is_some())
-        };
+        let found =
+            |bytes: &[u8]| self.needles.iter().any(|needle| memmem::find(bytes, needle).is_some());
         if self.ignore_case { found(&bytes.to_ascii_lowercase()) } else { found(bytes) }
     }
 }

@@ -59,8 +59,11 @@ fn ledger(folder: &Folder, name: &str, walk: &mut Walk<'_>) -> ControlFlow<()> {
     }
     manifests.sort_unstable();
     objects.sort_unstable();
-    for run in manifests {
-        segment(folder, name, run, &objects, walk)?;
+    for run in &manifests {
+        segment(folder, name, *run, &objects, walk)?;
+    }
+    for object in objects.iter().filter(|object| manifests.binary_search(&object.run()).is_err()) {
+        walk.unread(format!("{name}/{object}"), "no manifest speaks of it, so it means nothing")?;
     }
     ControlFlow::Continue(())
 }
@@ -84,9 +87,9 @@ fn segment(
         Err(why) => {
             walk.unread(format!("{ledger}/{manifest}"), why)?;
             let of_run = objects.iter().filter(|object| object.run() == run);
-            of_run.map(ToString::to_string).try_for_each(|name| {
-                object(folder, ledger, run, &name, walk)
-            })
+            of_run
+                .map(ToString::to_string)
+                .try_for_each(|name| object(folder, ledger, run, &name, walk))
         }
     }
 }

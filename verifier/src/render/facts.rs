@@ -98,6 +98,8 @@ pub struct Facts<'a> {
     pub proven: Option<&'a Proven>,
     /// Records that are concerned, as far as they can still be read.
     pub affected: &'a [Affected],
+    /// Times of the first records of ledgers, as far as they were read again.
+    pub first_times: BTreeMap<String, String>,
     /// Plain bytes of lines read.
     pub bytes: u64,
     /// How long it took; zero for a receipt.
@@ -121,6 +123,7 @@ impl<'a> Facts<'a> {
             of_receipt: false,
             proven: None,
             affected,
+            first_times: BTreeMap::new(),
             bytes: report.bytes,
             elapsed: report.elapsed,
         }
@@ -128,14 +131,18 @@ impl<'a> Facts<'a> {
 
     /// Those of a receipt.
     #[must_use]
-    pub fn of_receipt(report: &'a ReceiptReport, given: &'a Given, affected: &'a [Affected]) -> Self {
-        let findings = report.finding.as_slice();
+    pub fn of_receipt(
+        report: &'a ReceiptReport,
+        given: &'a Given,
+        affected: &'a [Affected],
+    ) -> Self {
+        let findings = report.findings.as_slice();
         Self {
             given,
             verdict: report.verdict(),
             ledgers: &[],
             findings,
-            by_code: findings.iter().map(|finding| (finding.code, 1)).collect(),
+            by_code: counts(findings),
             unchecked: &report.unchecked,
             unchecked_total: report.unchecked.len() as u64,
             notes: &[],
@@ -143,6 +150,7 @@ impl<'a> Facts<'a> {
             of_receipt: true,
             proven: report.proven.as_ref(),
             affected,
+            first_times: BTreeMap::new(),
             bytes: 0,
             elapsed: Duration::ZERO,
         }
@@ -173,14 +181,34 @@ impl<'a> Facts<'a> {
     }
 }
 
+fn counts(findings: &[Finding]) -> BTreeMap<Code, u64> {
+    let mut counts = BTreeMap::new();
+    findings.iter().for_each(|finding| *counts.entry(finding.code).or_default() += finding.times);
+    counts
+}
+
 /// What is known of the end of a ledger.
-#[must_use]
-pub fn tail_of(ledger: &LedgerReport) -> String {
-    match ledger.known_to {
-        Some(0) | None => "no head was compared: records cut from its end could not be noticed".into(),
-        Some(known) => {
+pub(super) fn tail_of(ledger: &LedgerReport) -> String {
+    let size = ledger.size;
+    match (ledger.known_to.filter(|known| *known > 0), ledger.expected_size) {
+        (Some(known), _) => {
             let last = known - 1;
-            format!("a head vouches for it up to record {last}; nothing is known after record {last}")
+            format!(
+                "a head vouches for it up to record {last}; nothing is known after record {last}"
+            )
         }
+        (None, Some(expected)) if expected > size => format!(
+            "it has {size} records and ends before the head of {expected} records, which could not be \
+             compared with it"
+        ),
+        (None, Some(_)) => {
+            "no head vouches for it: the one that was given was not compared, or contradicts it"
+                .into()
+        }
+        (None, None) => NO_HEAD.to_owned(),
     }
 }
+
+/// What is not known of a ledger for which no head was given.
+pub(super) const NO_HEAD: &str =
+    "no head was compared, so records cut from the end could not be noticed";

@@ -50,12 +50,13 @@ fn is_nothing(given: &&Given) -> bool {
     given.kind.is_empty()
 }
 
-struct Ledgers<'a>(&'a [LedgerReport]);
+struct Ledgers<'a>(&'a Facts<'a>);
 
 impl Serialize for Ledgers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|ledger| LedgerDocument {
+        serializer.collect_seq(self.0.ledgers.iter().map(|ledger| LedgerDocument {
             ledger,
+            first_time: self.0.first_times.get(&ledger.name).map(String::as_str),
             tail_unknown: ledger.known_to.is_none(),
         }))
     }
@@ -65,6 +66,8 @@ impl Serialize for Ledgers<'_> {
 struct LedgerDocument<'a> {
     #[serde(flatten)]
     ledger: &'a LedgerReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_time: Option<&'a str>,
     tail_unknown: bool,
 }
 
@@ -81,7 +84,7 @@ impl Serialize for Facts<'_> {
             exit_code: self.verdict.exit_code(),
             words: words::verdict(self.verdict),
             proven: self.of_receipt.then_some(self.proven),
-            ledgers: Ledgers(self.ledgers),
+            ledgers: Ledgers(self),
             findings: self.findings,
             findings_total: self.findings_total(),
             findings_by_code: by_code.map(|(code, count)| (code.as_str(), *count)).collect(),

@@ -14,9 +14,7 @@ pub mod words;
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthChar as _;
 
-pub use escape::{
-    Html, Printable, clipped, is_unseen, json_printable, printable, printable_bytes,
-};
+pub use escape::{Html, Printable, clipped, is_unseen, json_printable, printable, printable_bytes};
 pub use facts::{Facts, Given, HeadGiven, Input, KeyGiven};
 pub use json::{json, write_json};
 pub use page::{PAGE_BYTES_MAX, PAGE_MARK, write_page};
@@ -99,7 +97,10 @@ mod tests {
     #[test]
     fn numbers_are_grouped() {
         assert_eq!((thousands(999), thousands(1_234_567)), ("999".into(), "1,234,567".into()));
-        assert_eq!((counted(1, "record"), counted(0, "byte")), ("1 record".into(), "0 bytes".into()));
+        assert_eq!(
+            (counted(1, "record"), counted(0, "byte")),
+            ("1 record".into(), "0 bytes".into())
+        );
     }
 
     #[test]

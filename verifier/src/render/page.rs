@@ -48,6 +48,16 @@ fn safe(text: &str) -> String {
     Html(&clipped(text, TEXT_BYTES_MAX)).to_string()
 }
 
+/// A text of ours, in which programs stand between backticks.
+fn ours(text: &str) -> String {
+    let mut out = String::new();
+    for (at, part) in text.split('`').enumerate() {
+        let (before, after) = if at % 2 == 1 { ("<code>", "</code>") } else { ("", "") };
+        out.push_str(&format!("{before}{}{after}", Html(part)));
+    }
+    out
+}
+
 /// Writes the page.
 ///
 /// # Errors
@@ -82,10 +92,9 @@ fn banner(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
     let when = facts.given.time.as_deref().unwrap_or("an unknown time");
     write!(
         out,
-        "<h1>Verification of an audit ledger</h1>\n<p class=\"dim\">{} <code>{}</code>, checked {} by \
+        "<h1>Verification of an audit ledger</h1>\n<p class=\"dim\"><code>{}</code>, checked {} by \
          {}</p>\n<div class=\"verdict v-{}\"><b>{word}</b><p><strong>{}</strong></p><p>{}</p></div>\n\
          <p class=\"todo\"><strong>What to do next.</strong> {}</p>\n",
-        safe(&facts.given.kind),
         safe(&facts.given.source),
         safe(when),
         safe(&facts.given.program),
@@ -135,18 +144,25 @@ fn ledgers(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
     let good = facts.ledgers.iter().filter(|ledger| ledger.verdict == Verdict::Good);
     let shown: Vec<&LedgerReport> = bad.chain(good).take(LEDGERS_MAX).collect();
     out.write_all(
-        b"<table><thead><tr><th>ledger</th><th>records</th><th class=\"n\">seen</th>\
-          <th class=\"n\">signatures</th><th class=\"n\">segments</th><th>last time (UTC)</th>\
+        b"<table class=\"ledgers\"><thead><tr><th>ledger</th><th>records</th><th class=\"n\">seen</th>\
+          <th class=\"n\">signatures</th><th class=\"n\">segments</th><th>first and last time (UTC)</th>\
           <th class=\"n\">wrong</th><th>verdict</th></tr></thead><tbody>\n",
     )?;
     for ledger in &shown {
-        ledger_row(out, ledger)?;
+        ledger_row(out, ledger, facts.first_times.get(&ledger.name))?;
     }
     out.write_all(b"</tbody></table>\n")?;
-    more(out, facts.ledgers.len() as u64, shown.len(), "ledger", "were checked and are not listed")?;
+    more(
+        out,
+        facts.ledgers.len() as u64,
+        shown.len(),
+        "ledger",
+        "were checked and are not listed",
+    )?;
     out.write_all(
         b"<p class=\"legend\"><span><i class=\"good\"></i>intact</span><span><i class=\"damaged\"></i>\
-          damaged or changed</span><span><i class=\"tampered\"></i>tampered</span><span><i \
+          damaged or changed</span><span><i class=\"beside\"></i>in a file that is not the signed one\
+          </span><span><i class=\"tampered\"></i>tampered</span><span><i \
           class=\"missing\"></i>missing</span><span><i class=\"behind\"></i>not in this copy \
           yet</span><span><i class=\"unknown\"></i>nobody can know</span></p>\n",
     )?;
@@ -162,33 +178,48 @@ fn ledgers(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn ledger_row(out: &mut dyn Write, ledger: &LedgerReport) -> io::Result<()> {
+fn ledger_row(
+    out: &mut dyn Write,
+    ledger: &LedgerReport,
+    first_time: Option<&String>,
+) -> io::Result<()> {
+    let first =
+        first_time.map(|time| format!("{}<br>", safe(&to_seconds(time)))).unwrap_or_default();
     let range = match ledger.size {
         0 => "none".to_owned(),
-        size => format!("to {}", thousands(size - 1)),
+        size => format!("0 to {}", thousands(size - 1)),
     };
     let origin = ledger.origin.as_deref().unwrap_or("origin unknown");
     writeln!(
         out,
         "<tr><td><strong>{}</strong><br><span class=\"dim\">{}</span></td><td>{range}</td>\
-         <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td>\
-         <td class=\"n\">{}</td><td class=\"word v-{}\">{}</td></tr>",
+         <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"k\">{first}{}</td>\
+         <td class=\"n\">{}</td><td class=\"word w-{}\">{}</td></tr>",
         safe(&ledger.name),
         safe(origin),
         thousands(ledger.records),
         thousands(ledger.signatures),
         thousands(ledger.segments),
-        safe(ledger.last_time.as_deref().unwrap_or("none")),
+        safe(&ledger.last_time.as_deref().map_or_else(|| "none".to_owned(), to_seconds)),
         thousands(ledger.findings),
         ledger.verdict.as_str(),
         verdict_word(ledger.verdict)
     )
 }
 
+/// Seconds are enough to find a ledger's last day and hour.
+fn to_seconds(time: &str) -> String {
+    time.get(..19).unwrap_or(time).replace('T', " ")
+}
+
 fn more(out: &mut dyn Write, total: u64, shown: usize, thing: &str, what: &str) -> io::Result<()> {
     match total.saturating_sub(shown as u64) {
         0 => Ok(()),
-        more => writeln!(out, "<p class=\"dim\">{} {what}.</p>", counted(more, &format!("more {thing}"))),
+        more => writeln!(
+            out,
+            "<p class=\"dim\">{} {what}.</p>",
+            counted(more, &format!("more {thing}"))
+        ),
     }
 }
 
@@ -219,27 +250,32 @@ fn findings(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
         }
     }
     let listed: u64 = facts.findings.iter().take(shown).map(|finding| finding.times).sum();
-    more(out, facts.findings_total().saturating_sub(listed), 0, "finding", "of the codes above are not listed")
+    more(
+        out,
+        facts.findings_total().saturating_sub(listed),
+        0,
+        "finding",
+        "of the codes above are not listed",
+    )
 }
 
-fn code_row(
-    out: &mut dyn Write,
-    code: &str,
-    count: Option<u64>,
-    said: Words,
-) -> io::Result<()> {
-    let count =
-        count.map(|n| format!("<td class=\"n\">{}</td>", thousands(n))).unwrap_or_default();
+fn code_row(out: &mut dyn Write, code: &str, count: Option<u64>, said: Words) -> io::Result<()> {
+    let count = count.map(|n| format!("<td class=\"n\">{}</td>", thousands(n))).unwrap_or_default();
     writeln!(
         out,
-        "<tr><td><code>{code}</code></td>{count}<td><strong>{}.</strong> {} <em>{}</em></td></tr>",
-        said.title, said.means, said.next
+        "<tr><td class=\"k\"><code>{code}</code></td>{count}<td><strong>{}.</strong> {} <em>{}</em></td></tr>",
+        ours(said.title),
+        ours(said.means),
+        ours(said.next)
     )
 }
 
 fn finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
-    let times =
-        if finding.times > 1 { format!("{} times", thousands(finding.times)) } else { String::new() };
+    let times = if finding.times > 1 {
+        format!("{} times", thousands(finding.times))
+    } else {
+        String::new()
+    };
     let parts = [safe(&finding.ledger), place(finding), times];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     let file = match &finding.file {
@@ -282,7 +318,9 @@ fn affected(out: &mut dyn Write, affected: &[Affected]) -> io::Result<()> {
                     if record.is_record { "" } else { "<p>This has not the form of a record:</p>" };
                 writeln!(out, "{remark}<pre>{}{cut}</pre></div>", Html(text))?;
             }
-            None => out.write_all(b"<p>It cannot be read any more.</p></div>\n")?,
+            None => {
+                out.write_all(b"<p>It is not there, or cannot be read any more.</p></div>\n")?
+            }
         }
     }
     Ok(())
@@ -291,7 +329,8 @@ fn affected(out: &mut dyn Write, affected: &[Affected]) -> io::Result<()> {
 fn unchecked(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
     out.write_all(b"<h2>What was not checked</h2>\n")?;
     if facts.unchecked_total == 0 {
-        let all = if facts.ledgers.is_empty() && facts.proven.is_none() && facts.by_code.is_empty() {
+        let all = if facts.ledgers.is_empty() && facts.proven.is_none() && facts.by_code.is_empty()
+        {
             "<p>There was nothing to check.</p>\n"
         } else {
             "<p>Nothing was left out.</p>\n"
@@ -339,7 +378,7 @@ fn unknowable(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
         )?;
     }
     for known in NOBODY_CAN_KNOW {
-        writeln!(out, "<li>{}</li>", Html(known))?;
+        writeln!(out, "<li>{}</li>", ours(known))?;
     }
     out.write_all(b"</ul>\n")
 }
@@ -358,8 +397,10 @@ fn notes(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
 
 fn given(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
     let given = facts.given;
-    out.write_all(b"<h2>What was given</h2>\n<h3>Files</h3>\n<table><thead><tr><th>file</th>\
-        <th class=\"n\">bytes</th><th>SHA-256</th></tr></thead><tbody>\n")?;
+    out.write_all(
+        b"<h2>What was given</h2>\n<h3>Files</h3>\n<table><thead><tr><th>file</th>\
+        <th class=\"n\">bytes</th><th>SHA-256</th></tr></thead><tbody>\n",
+    )?;
     let number = |size: Option<u64>| size.map(thousands).unwrap_or_default();
     for input in given.inputs.iter().take(GIVEN_MAX) {
         writeln!(

@@ -22,19 +22,23 @@ const RANGES_MAX: usize = 400;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Behind,
+    /// Within a file that is not the signed one; which of its records are concerned is drawn over it.
+    Beside,
     Missing,
     Damaged,
     Tampered,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Behind, Self::Missing, Self::Damaged, Self::Tampered];
+    const ALL: [Self; 5] =
+        [Self::Behind, Self::Beside, Self::Missing, Self::Damaged, Self::Tampered];
 
     fn of(finding: &Finding) -> Self {
         match (finding.class, finding.code) {
             (Class::Behind, _) => Self::Behind,
             (Class::Tampering, _) => Self::Tampered,
             (_, Code::SegmentMissing | Code::TailMissing | Code::SeqGap) => Self::Missing,
+            (_, Code::ManifestInvalid | Code::KeyUnknown) => Self::Beside,
             _ => Self::Damaged,
         }
     }
@@ -43,6 +47,7 @@ impl Kind {
     const fn class(self) -> &'static str {
         match self {
             Self::Behind => "behind",
+            Self::Beside => "beside",
             Self::Missing => "missing",
             Self::Damaged => "damaged",
             Self::Tampered => "tampered",

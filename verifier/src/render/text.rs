@@ -6,10 +6,11 @@
 
 use std::io::{self, Write};
 
-use super::facts::{Facts, Given, tail_of};
+use super::facts::{Facts, Given, NO_HEAD, tail_of};
 use super::words::{self, class_word, verdict_word};
 use super::{
-    BAD, BOLD, GOOD, Printable, UNSURE, byte_count, clipped, columns, counted, printable, style, thousands,
+    BAD, BOLD, GOOD, Printable, UNSURE, byte_count, clipped, columns, counted, printable, style,
+    thousands,
 };
 use crate::findings::{Finding, Unchecked};
 use crate::receipt::Proven;
@@ -161,15 +162,24 @@ pub(super) fn place(finding: &Finding) -> String {
 fn finding(out: &mut dyn Write, finding: &Finding, width: usize) -> io::Result<()> {
     let style = if finding.class == Class::Behind { UNSURE } else { BAD };
     let word = class_word(finding.class);
-    let times =
-        if finding.times > 1 { format!("{} times", thousands(finding.times)) } else { String::new() };
+    let times = if finding.times > 1 {
+        format!("{} times", thousands(finding.times))
+    } else {
+        String::new()
+    };
     let parts = [printable(&finding.ledger), place(finding), times];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    writeln!(out, "{style}{word}{style:#}  {BOLD}{}{BOLD:#}  {}", finding.code, parts.join(", "))?;
+    let parts = spaced(&parts.join(", "));
+    writeln!(out, "{style}{word}{style:#}  {BOLD}{}{BOLD:#}{parts}", finding.code)?;
     if let Some(file) = &finding.file {
         wrapped(out, "  in ", &printable(file), width)?;
     }
     wrapped(out, "  ", &printable(&finding.message), width)
+}
+
+/// Something that follows after two spaces, where it is anything.
+fn spaced(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("  {text}") }
 }
 
 fn not_listed(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
@@ -183,9 +193,9 @@ fn not_listed(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
 }
 
 fn unchecked(out: &mut dyn Write, item: &Unchecked, width: usize) -> io::Result<()> {
-    let ledger = printable(&item.ledger);
+    let ledger = spaced(&printable(&item.ledger));
     let (code, word) = (item.code, verdict_word(Verdict::Unchecked));
-    writeln!(out, "{UNSURE}{word}{UNSURE:#}  {BOLD}{code}{BOLD:#}  {ledger}")?;
+    writeln!(out, "{UNSURE}{word}{UNSURE:#}  {BOLD}{code}{BOLD:#}{ledger}")?;
     wrapped(out, "  ", &format!("{}: {}", printable(&item.what), printable(&item.why)), width)
 }
 
@@ -201,39 +211,44 @@ fn advice(out: &mut dyn Write, facts: &Facts<'_>, width: usize) -> io::Result<()
     let of_unchecked = unchecked.iter().map(|code| (code.as_str(), words::unchecked(*code)));
     writeln!(out, "\n{BOLD}What it means, and what to do{BOLD:#}")?;
     for (code, said) in of_findings.chain(of_unchecked) {
-        wrapped(out, "  ", &format!("{code}: {} {}", said.means, said.next), width)?;
+        writeln!(out, "{BOLD}{code}{BOLD:#}  {}", said.title)?;
+        wrapped(out, "  ", &format!("{} {}", said.means, said.next), width)?;
     }
     let said = words::verdict(facts.verdict);
-    wrapped(out, "  ", &format!("{} {}", said.means, said.next), width)
+    let (style, word) = (style(facts.verdict), verdict_word(facts.verdict));
+    writeln!(out, "{style}{word}{style:#}")?;
+    wrapped(out, "  ", &format!("{} {} {}", said.title, said.means, said.next), width)
 }
 
 /// Up to where anything is known. Said every time, whatever else there is to say.
 fn tails(out: &mut dyn Write, facts: &Facts<'_>, width: usize) -> io::Result<()> {
-    let (known, unknown): (Vec<&LedgerReport>, Vec<_>) =
-        facts.ledgers.iter().partition(|ledger| ledger.known_to.is_some_and(|known| known > 0));
+    let (said, unsaid): (Vec<&LedgerReport>, Vec<_>) =
+        facts.ledgers.iter().partition(|ledger| tail_of(ledger) != NO_HEAD);
     if !facts.ledgers.is_empty() {
         writeln!(out)?;
     }
-    for ledger in known.iter().take(TAILS_MAX) {
-        let said = format!("{}: {}", printable(&ledger.name), tail_of(ledger));
-        wrapped(out, "", &said, width)?;
+    for ledger in said.iter().take(TAILS_MAX) {
+        wrapped(out, "", &format!("{}: {}", printable(&ledger.name), tail_of(ledger)), width)?;
     }
-    more(out, known.len() as u64, known.len().min(TAILS_MAX), "ledger", "for which a head vouches")?;
-    if unknown.is_empty() {
+    more(
+        out,
+        said.len() as u64,
+        said.len().min(TAILS_MAX),
+        "ledger",
+        "for which a head was given",
+    )?;
+    if unsaid.is_empty() {
         return Ok(());
     }
     let names: Vec<String> =
-        unknown.iter().take(TAILS_MAX).map(|ledger| printable(&ledger.name)).collect();
-    let others = match unknown.len() - names.len() {
+        unsaid.iter().take(TAILS_MAX).map(|ledger| printable(&ledger.name)).collect();
+    let others = match unsaid.len() - names.len() {
         0 => String::new(),
         others => format!(" and {}", counted(others as u64, "more ledger")),
     };
     let names = format!("{}{others}", names.join(", "));
-    let said = format!(
-        "{names}: no head was compared, so records cut from the end could not be noticed (give a \
-         checkpoint or receipt that you saved with --head)"
-    );
-    wrapped(out, "", &said, width)
+    let how = "give a checkpoint or receipt that you saved with --head";
+    wrapped(out, "", &format!("{names}: {NO_HEAD} ({how})"), width)
 }
 
 fn closing(out: &mut dyn Write, facts: &Facts<'_>, width: usize) -> io::Result<()> {
@@ -284,7 +299,8 @@ fn receipt(out: &mut dyn Write, proven: &Proven, width: usize) -> io::Result<()>
     writeln!(out)?;
     wrapped(out, "  ", &printable(&clipped(&proven.record, RECORD_BYTES_MAX)), width)?;
     writeln!(out)?;
-    let known = "Whether the ledger still holds it is shown by a later checkpoint or by the whole ledger.";
+    let known =
+        "Whether the ledger still holds it is shown by a later checkpoint or by the whole ledger.";
     wrapped(out, "", known, width)
 }
 

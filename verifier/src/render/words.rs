@@ -303,7 +303,8 @@ mod tests {
     fn every_code_has_words_of_its_own() {
         let codes = Code::ALL.map(|known| (known.as_str(), code(known)));
         let unchecked = UncheckedCode::ALL.map(|known| (known.as_str(), super::unchecked(known)));
-        let mut titles: Vec<_> = codes.iter().chain(&unchecked).map(|(_, said)| said.title).collect();
+        let mut titles: Vec<_> =
+            codes.iter().chain(&unchecked).map(|(_, said)| said.title).collect();
         titles.sort_unstable();
         titles.dedup();
         assert_eq!(titles.len(), codes.len() + unchecked.len());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use indelible_core::code::{Class, Code, UncheckedCode};
 use indelible_core::limits::SEGMENT_RECORDS_MAX;
+use indelible_core::merkle::CompactRange;
 use indelible_core::name::Origin;
 use indelible_core::segment::{Run, manifest_name};
 
@@ -49,10 +50,14 @@ impl Chain {
     pub(crate) fn odd(&mut self, name: OddName) {
         self.ledger.state.tally.segments += 1;
         let what = "its name is no run of records that a segment can have";
-        self.ledger.find(Finding::damage(Code::ManifestInvalid, what).file(name.file()));
-        if let (Ok(first), Ok(last)) = (u64::try_from(name.first), u64::try_from(name.last)) {
+        let mut finding = Finding::damage(Code::ManifestInvalid, what).file(name.file());
+        if let (Ok(first), Ok(last)) = (u64::try_from(name.first), u64::try_from(name.last))
+            && first <= last
+        {
+            finding = finding.between(first, last);
             self.spoil(first, last);
         }
+        self.ledger.find(finding);
     }
 
     /// Judges the next manifest and its segment.
@@ -73,10 +78,10 @@ impl Chain {
         self.judge_gap(run.first().get());
         self.judge_neighbour(run, &stated);
         if let Some(checkpoint) = stated.checkpoint.as_ref().filter(|_| stated.trusted) {
-            self.ledger.compare_checkpoint(checkpoint.size, &checkpoint.root);
+            self.ledger.compare_checkpoint(checkpoint);
         }
-        let complete = self.segment(run, &stated, outcome.object);
-        self.grow(run, &stated, complete);
+        let lines = self.segment(run, &stated, outcome.object);
+        self.grow(run, &stated, lines);
         self.judge_root(run, &stated);
     }
 
@@ -92,9 +97,6 @@ impl Chain {
 
     /// The manifest changes nothing, but its name speaks of records.
     fn spoil(&mut self, first: u64, last: u64) {
-        if first > last {
-            return;
-        }
         let end = last.saturating_add(1);
         self.ledger.end.spoken_to = self.ledger.end.spoken_to.max(end);
         match self.spoken.last_mut() {
@@ -218,7 +220,7 @@ impl Chain {
 
     /// Step 6.
     fn judge_neighbour(&mut self, run: Run, stated: &Stated) {
-        let state = &self.ledger.state;
+        let state = self.ledger.state.clone();
         let other_previous = state.manifest.is_some() && stated.previous != state.manifest;
         let other_digest = match (state.before, stated.first_prev) {
             (Before::Stated(before), first_prev) => first_prev != Some(before),
@@ -231,37 +233,39 @@ impl Chain {
         }
         if other_digest {
             let what = "the segment follows another record than the last one before it";
-            let finding = self.about(Code::ChainBroken, stated.trusted, what, run);
+            // The digest before may be one that rotted, where no signature is over it.
+            let firm = stated.trusted && (state.manifest.is_some() || state.sound);
+            let finding = self.about(Code::ChainBroken, firm, what, run);
             self.ledger.find(finding.at(run.first().get()));
         }
     }
 
-    /// Step 7; whether all lines were in their places, from the first record to the last.
-    fn segment(&mut self, run: Run, stated: &Stated, object: Object) -> bool {
+    /// Step 7; the leaves of the lines, where all were in their places from the first record to the last.
+    fn segment(&mut self, run: Run, stated: &Stated, object: Object) -> Option<CompactRange> {
         let (first, last) = (run.first().get(), run.last().get());
         if !self.look || self.ledger.state.tally.damaged >= DAMAGED_LINES_MAX {
             self.ledger.give_up(format!("the lines of segments from record {first} on"));
-            return false;
+            return None;
         }
         match object {
-            Object::NotRead => false,
+            Object::NotRead => None,
             Object::Missing { name, why } => {
                 let what = format!("its segment {name}: {why}");
                 let file = manifest_name(run.first(), run.last());
                 let finding = Finding::damage(Code::SegmentMissing, what).between(first, last);
                 self.ledger.find(finding.file(file));
-                false
+                None
             }
             Object::Unreadable { name, why } => {
                 self.ledger.end.unseen = true;
                 self.ledger.could_not_check(UncheckedCode::Unreadable, name, why);
-                false
+                None
             }
-            Object::Read(read) => self.lines(run, stated, &read),
+            Object::Read(read) => self.lines(run, stated, *read),
         }
     }
 
-    fn lines(&mut self, run: Run, stated: &Stated, read: &ReadObject) -> bool {
+    fn lines(&mut self, run: Run, stated: &Stated, read: ReadObject) -> Option<CompactRange> {
         let (first, last) = (run.first().get(), run.last().get());
         let about = |code, class, what: String| {
             Finding::new(code, class, what).between(first, last).file(&*read.name)
@@ -288,10 +292,13 @@ impl Chain {
         if passed.stopped || damaged >= DAMAGED_LINES_MAX {
             let due = self.ledger.state.due;
             self.ledger.give_up(format!("the lines behind record {}", due.saturating_sub(1)));
-            return false;
+            return None;
         }
-        if let Some((code, what)) = why_it_ended(read) {
-            self.ledger.find(about(code, class, what));
+        if let Some((code, what)) = why_it_ended(&read) {
+            let finding = about(code, class, what);
+            let due = self.ledger.state.due;
+            let a_line = code == Code::NotCanonical;
+            self.ledger.find(if a_line { finding.at(due) } else { finding });
         }
         if !read.plain_differs.is_empty() {
             let what = format!("manifest and segment differ in: {}", read.plain_differs.join(", "));
@@ -303,7 +310,7 @@ impl Chain {
             let what = "the records' digests do not lead to the subtrees in the manifest";
             self.ledger.find(about(Code::RootMismatch, class, what.to_owned()));
         }
-        complete
+        complete.then_some(read.batch.range)
     }
 
     fn judge_end(&mut self, run: Run, class: Class, name: &str) {
@@ -319,7 +326,7 @@ impl Chain {
     }
 
     /// Step 8: the tree grows.
-    fn grow(&mut self, run: Run, stated: &Stated, complete: bool) {
+    fn grow(&mut self, run: Run, stated: &Stated, lines: Option<CompactRange>) {
         let next = run.last().get().saturating_add(1);
         if self.ledger.state.due != next {
             self.ledger.close_run();
@@ -332,13 +339,18 @@ impl Chain {
             state.sound = true;
         } else {
             state.manifest = None;
+            state.tree_firm &= state.sound;
         }
         state.recomputed = None;
         state.signature_bad = false;
-        let range = (stated.trusted || complete).then_some(stated);
-        let grown = state.tree.take().zip(range).and_then(|(mut tree, stated)| {
-            tree.append_range(&stated.range).is_ok().then_some(tree)
-        });
+        let complete = lines.is_some();
+        // A trusted manifest stands for its leaves, whatever the lines say.
+        let range = if stated.trusted { Some(&stated.range) } else { lines.as_ref() };
+        let grown = state
+            .tree
+            .take()
+            .zip(range)
+            .and_then(|(mut tree, range)| tree.append_range(range).is_ok().then_some(tree));
         state.tree = grown;
         if !stated.trusted && !complete {
             state.before = Before::Lost;
@@ -353,10 +365,12 @@ impl Chain {
         {
             let size = checkpoint.size;
             let what = format!("the first {size} records lead to another root than the signed one");
-            let finding = self.about(Code::RootMismatch, stated.trusted, what, run);
+            let firm = stated.trusted && self.ledger.state.tree_firm;
+            let finding = self.about(Code::RootMismatch, firm, what, run);
             self.ledger.find(finding);
         }
-        let class = if stated.trusted { Class::Tampering } else { Class::Damage };
+        let firm = stated.trusted && self.ledger.state.tree_firm;
+        let class = if firm { Class::Tampering } else { Class::Damage };
         self.ledger.compare_heads(&tree, class);
     }
 }

@@ -110,6 +110,16 @@ impl Folder {
         Ok(())
     }
 
+    /// Whether there is a folder or a link of this name, or it cannot be known.
+    pub(crate) fn may_hold(&self, name: &str) -> bool {
+        match statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => {
+                matches!(kind_of(FileType::from_raw_mode(stat.st_mode)), Kind::Folder | Kind::Link)
+            }
+            Err(error) => error != rustix::io::Errno::NOENT,
+        }
+    }
+
     fn kind(&self, name: &CStr) -> io::Result<Kind> {
         let stat = statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?;
         Ok(kind_of(FileType::from_raw_mode(stat.st_mode)))

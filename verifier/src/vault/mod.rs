@@ -37,11 +37,11 @@ pub(crate) fn verify(verifier: &mut Verifier, path: &Path) {
     });
     match listed {
         Ok((vault, ledgers)) => {
-            let (names, closed) = describe(verifier, path, ledgers);
+            let names = describe(verifier, path, ledgers);
             let mut replay = Replay::new(verifier);
             names.iter().for_each(|name| replay.ledger(&vault, name));
             while replay.join_next() {}
-            miss_heads(verifier, closed);
+            miss_heads(verifier, &vault);
         }
         Err(error) => {
             let what = path.to_string_lossy().into_owned();
@@ -53,12 +53,11 @@ pub(crate) fn verify(verifier: &mut Verifier, path: &Path) {
     }
 }
 
-/// Says what lies in a vault beside ledgers, and gives the names of these; and whether there may be
-/// ledgers that were not looked at.
-fn describe(verifier: &mut Verifier, path: &Path, ledgers: Ledgers) -> (Vec<String>, bool) {
+/// Says what lies in a vault beside ledgers, and gives the names of these.
+fn describe(verifier: &mut Verifier, path: &Path, ledgers: Ledgers) -> Vec<String> {
     let vault = path.to_string_lossy().into_owned();
+    let has_links = ledgers.links.count > 0;
     let not_followed = "links are not followed";
-    let closed = ledgers.too_many || ledgers.links.count > 0;
     let misnamed = "it holds evidence, but its name is not one that a ledger can have";
     let unread = "it is not known whether it holds evidence";
     for (names, code, why) in [
@@ -90,33 +89,31 @@ fn describe(verifier: &mut Verifier, path: &Path, ledgers: Ledgers) -> (Vec<Stri
         let why = "the vault has no folder of this name";
         verifier.leave(Unchecked::new(UncheckedCode::NotFound, &**name, why).ledger(&**name));
     }
-    if ledgers.names.is_empty() && missing.is_empty() {
+    if ledgers.names.is_empty() && missing.is_empty() && !has_links {
         let why = "it holds no ledger, so nothing was verified";
         verifier.leave(Unchecked::new(UncheckedCode::NothingThere, vault, why));
     }
-    (ledgers.names, closed)
+    ledgers.names
 }
 
-/// Heads of ledgers that are not there: an absent ledger ends at 0.
-fn miss_heads(verifier: &mut Verifier, closed: bool) {
+/// Heads that no ledger has taken: those of ledgers that are not there, which end at 0, and of those that
+/// were not looked at.
+fn miss_heads(verifier: &mut Verifier, vault: &Folder) {
     for head in verifier.take_heads() {
         let name = head.origin.ledger();
         if head.size == 0 {
             continue;
         }
-        if closed {
-            verifier.miss(&head, "not everything in the vault was looked at");
-        } else if verifier.wants(name) {
-            let what = format!(
-                "nothing is here of {}, whose head of {} records is in {}",
-                head.origin, head.size, head.source
-            );
-            let finding = Finding::new(Code::HeadBehind, Class::Behind, what);
-            verifier.find(finding.between(0, head.size - 1).ledger(name));
-        } else {
-            let why = format!("it is the head of {}, which was not asked for", head.origin);
-            verifier.miss(&head, why);
+        if vault.may_hold(name) {
+            verifier.miss(&head, "its ledger is in the vault, but was not looked at");
+            continue;
         }
+        let what = format!(
+            "nothing is here of {}, whose head of {} records is in {}",
+            head.origin, head.size, head.source
+        );
+        let finding = Finding::new(Code::HeadBehind, Class::Behind, what);
+        verifier.find(finding.between(0, head.size - 1).ledger(name));
     }
 }
 

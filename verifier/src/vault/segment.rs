@@ -143,13 +143,16 @@ fn read(file: File, size: u64, manifest: &Manifest, job: &SegmentJob) -> io::Res
             block.truncate(memchr::memrchr(b'\n', &block).map_or(0, |at| at + 1));
         }
         let go_on = reader.block(&block);
+        if matches!(end, Some(End::Unterminated)) {
+            reader.remnant();
+        }
         if end.is_some() || !go_on {
             break end.filter(|_| go_on);
         }
     };
     let plain_bytes = blocks.bytes();
     let (decoder, plain) = blocks.finish();
-    let mut packed = decoder.finish();
+    let mut packed = decoder.finish().into_inner();
     // What the decoder did not want to see belongs to the file's hash all the same. A file of another
     // size has another hash, and it may be a sparse one without end.
     let begun = packed.buffer().len();

@@ -3,6 +3,8 @@
 //! it does as it is told: it signs lies as well.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod cases;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -74,23 +74,33 @@ pub fn assert_codes(report: &Report, expected: &[Code]) {
     assert_eq!(codes(report), expected, "{}", render::text(report, None));
 }
 
-/// Exactly these codes of these classes were found: `CODE class`, sorted, each once.
-#[track_caller]
-pub fn assert_classes(report: &Report, expected: &[&str]) {
+/// Codes and classes that were found: `CODE class`, sorted, each once.
+pub fn classes(report: &Report) -> Vec<String> {
     let mut found: Vec<String> =
         report.findings.kept().iter().map(|f| format!("{} {}", f.code, f.class)).collect();
     found.sort_unstable();
     found.dedup();
-    assert_eq!(found, expected, "{}", render::text(report, None));
+    found
 }
 
-/// Exactly these things were not checked, each once.
-#[track_caller]
-pub fn assert_unchecked(report: &Report, expected: &[UncheckedCode]) {
+/// Codes of what was not checked, each once.
+pub fn unchecked(report: &Report) -> Vec<UncheckedCode> {
     let mut found: Vec<_> = report.unchecked.kept().iter().map(|item| item.code).collect();
     found.sort_unstable();
     found.dedup();
-    assert_eq!(found, expected, "{}", render::text(report, None));
+    found
+}
+
+/// Exactly these codes of these classes were found.
+#[track_caller]
+pub fn assert_classes(report: &Report, expected: &[&str]) {
+    assert_eq!(classes(report), expected, "{}", render::text(report, None));
+}
+
+/// Exactly these things were not checked.
+#[track_caller]
+pub fn assert_unchecked(report: &Report, expected: &[UncheckedCode]) {
+    assert_eq!(unchecked(report), expected, "{}", render::text(report, None));
 }
 
 /// The report as JSON without what depends on the clock.

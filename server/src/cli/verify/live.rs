@@ -116,7 +116,7 @@ impl Database {
         let head = self.store.get(Space::Heads, &head::key(row.number))?;
         let Some(head) = head else { bail!("the head of ledger {name} is missing") };
         let head = HeadRow::decode(&head)?;
-        verifier.begin(&creation.origin, head.size);
+        let mut live = verifier.live(&creation.origin, head.size);
         let last = Seq::new(head.size.saturating_sub(1))?;
         let (from, to) = (index::key(row.number, Seq::ZERO), index::key(row.number, last));
         let mut chunk = Chunk::new();
@@ -125,7 +125,7 @@ impl Database {
             .feed_block(value, &mut chunk)
         {
             Ok(()) if chunk.is_full() => {
-                verifier.feed(std::mem::take(&mut chunk));
+                live.feed(std::mem::take(&mut chunk));
                 ControlFlow::Continue(())
             }
             Ok(()) => ControlFlow::Continue(()),
@@ -134,9 +134,9 @@ impl Database {
                 ControlFlow::Break(())
             }
         })?;
-        verifier.feed(chunk);
+        live.feed(chunk);
         // The checkpoint says how many records there must be, so a missing block is found all the same.
-        verifier.end(head.note.as_bytes());
+        live.close(head.note.as_bytes());
         failed.map_or(Ok(()), |error| Err(error.context(format!("ledger {name}"))))
     }
 

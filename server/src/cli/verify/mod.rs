@@ -14,12 +14,11 @@ use anyhow::{Context, anyhow};
 use clap::Subcommand;
 use indelible_core::code::{Code, EXIT_GOOD, EXIT_TAMPERED, EXIT_UNCHECKED};
 use indelible_core::key::Trust;
-use indelible_core::limits::NOTE_BYTES_MAX;
 use indelible_core::name::LedgerName;
 use indelible_ledger::derived::Checked;
 use indelible_verifier::keys::{self, GivenKeyError};
 use indelible_verifier::{
-    FINDINGS_MAX_DEFAULT, JOBS_MAX, Options, Report, Verdict, Verifier, render,
+    FINDINGS_MAX_DEFAULT, HeadFile, JOBS_MAX, Options, Report, Verdict, Verifier, render,
 };
 use serde_json::{Value, json};
 
@@ -118,10 +117,7 @@ fn forward(kind: &str, rest: Forwarded) -> anyhow::Result<u8> {
 
 fn verify_live(args: Args) -> anyhow::Result<u8> {
     let trust = trust(&args)?;
-    let mut heads = Vec::new();
-    for path in &args.heads {
-        heads.push((path.display().to_string(), read_small(path)?));
-    }
+    let heads = args.heads.iter().map(|path| HeadFile::read(path)).collect();
     let mut options = Options { findings_max: args.max_findings, heads, ..Options::default() };
     options.jobs = args.jobs.map_or(options.jobs, usize::from);
     let database = live::Database::open(&args.data, Duration::from_secs(args.open_timeout))?;
@@ -135,7 +131,7 @@ fn verify_live(args: Args) -> anyhow::Result<u8> {
         }),
         named => named.to_vec(),
     };
-    let mut verifier = Verifier::new(trust, options)?.with_progress(Box::new(progress::Bar::new()));
+    let mut verifier = Verifier::new(trust, options).with_progress(Box::new(progress::Bar::new()));
     for ledger in &ledgers {
         match database.feed(ledger, &mut verifier) {
             Ok(()) => {}
@@ -176,7 +172,8 @@ impl Outcome {
             _ if self.set_back.is_some() => EXIT_TAMPERED,
             Verdict::Tampered => EXIT_TAMPERED,
             _ if of_rows == EXIT_TAMPERED => EXIT_TAMPERED,
-            Verdict::Unchecked => EXIT_UNCHECKED,
+            Verdict::Damaged => EXIT_TAMPERED,
+            Verdict::Behind | Verdict::Unchecked => EXIT_UNCHECKED,
             Verdict::Good => of_rows.max(unread),
         }
     }
@@ -222,7 +219,8 @@ impl Outcome {
 /// knows nothing of head files.
 fn add_set_back(report: &mut Value, what: &str) {
     let code = Code::HeadBehind.as_str();
-    let finding = json!({ "code": code, "ledger": "", "message": what, "times": 1 });
+    let finding =
+        json!({ "code": code, "class": "tampering", "ledger": "", "message": what, "times": 1 });
     if let Some(findings) = report["findings"].as_array_mut() {
         findings.insert(0, finding);
     }
@@ -256,14 +254,4 @@ fn unfit(error: GivenKeyError) -> anyhow::Error {
         GivenKeyError::Unreadable { .. } => anyhow!("--key {error}"),
         error => usage(format!("--key {error}")),
     }
-}
-
-/// A checkpoint; what is larger is none.
-fn read_small(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let cannot = || format!("cannot read {}", path.display());
-    let length = std::fs::metadata(path).with_context(cannot)?.len();
-    if length > NOTE_BYTES_MAX as u64 {
-        anyhow::bail!("{} is larger than {NOTE_BYTES_MAX} bytes", path.display());
-    }
-    std::fs::read(path).with_context(cannot)
 }

@@ -1,10 +1,12 @@
 //! How far it is: a bar on standard error, on a terminal only.
 
+use std::fmt;
 use std::io::IsTerminal as _;
 use std::sync::Mutex;
 
 use indelible_verifier::Progress;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indelible_verifier::render::thousands;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 pub(crate) struct Bar(Mutex<ProgressBar>);
 
@@ -27,18 +29,18 @@ impl Bar {
 impl Progress for Bar {
     fn expect(&self, what: &str, total: u64) {
         let template = if total > 0 {
-            "{prefix} {wide_bar} {human_pos}/{human_len} records, {per_sec}, {eta} left"
+            "{prefix} {wide_bar} {human_pos}/{human_len} records, {rate}, {eta} left"
         } else {
-            "{prefix} {human_pos} records, {per_sec}"
+            "{prefix} {human_pos} records, {rate}"
         };
         self.with(|bar| {
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
-            }
-            // A ledger's name has been checked: it cannot move the cursor.
-            bar.set_prefix(what.to_owned());
             bar.set_length(total);
             bar.set_position(0);
+            // A ledger's name has been checked: it cannot move the cursor.
+            bar.set_prefix(what.to_owned());
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.with_key("rate", rate));
+            }
         });
     }
 
@@ -49,4 +51,9 @@ impl Progress for Bar {
     fn done(&self) {
         self.with(ProgressBar::finish_and_clear);
     }
+}
+
+fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    // A bar that cannot be drawn is left out.
+    let _ = write!(out, "{}/s", thousands(state.per_sec() as u64));
 }

@@ -111,32 +111,27 @@ fn replay(path: &Path, kind: &str, how: &How, replay: &Replay) -> Result<u8, Sto
     });
     given.options.push(("worker threads".to_owned(), jobs));
     given.options.push(("findings listed at most".to_owned(), listed));
-    let affected = if check.at_length() {
-        affected::read(path, report.findings.kept(), report.bytes)
-    } else {
-        Vec::new()
-    };
-    check.deliver(&Facts::of(&report, &given, &affected))
+    let mut affected = Vec::new();
+    let mut first_times = Default::default();
+    if check.at_length() {
+        affected = affected::read(path, report.findings.kept(), report.bytes);
+        first_times = affected::first_times(path, &report.ledgers);
+    }
+    check.deliver(&Facts { first_times, ..Facts::of(&report, &given, &affected) })
 }
 
 pub(crate) fn receipt(args: &Receipt) -> Result<u8, Stop> {
     let (path, how) = (&args.file, &args.how);
     let check = Check::begin(path, how)?;
-    let bytes = given::read(path, given::RECEIPT_BYTES_MAX)?;
-    let report = receipt::verify_bytes(&bytes, &check.trust, &check.heads, &how.ledger);
-    let given =
-        check.given(path, "receipt", || vec![inputs::of_bytes(path.display().to_string(), &bytes)]);
-    let affected = if check.at_length() && report.proven.is_none() {
-        receipt_record(path)
-    } else {
-        Vec::new()
+    let report = receipt::verify(path, &check.trust, &check.heads, &how.ledger);
+    let given = check.given(path, "receipt", || vec![inputs::of_file(path)]);
+    // Of a receipt that proves nothing, the record as far as it can be read.
+    let affected = match &report.proven {
+        None if check.at_length() => affected::first(path),
+        _ => None,
     };
+    let affected: Vec<Affected> = affected.into_iter().collect();
     check.deliver(&Facts::of_receipt(&report, &given, &affected))
-}
-
-/// The record of a receipt that proves nothing, as far as it can be read.
-fn receipt_record(path: &Path) -> Vec<Affected> {
-    affected::first(path).into_iter().collect()
 }
 
 /// A check that was asked for.

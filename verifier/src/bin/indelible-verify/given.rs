@@ -8,7 +8,6 @@ use clap::Args;
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::code::{EXIT_UNCHECKED, EXIT_USAGE};
 use indelible_core::key::Trust;
-use indelible_core::limits::RECEIPT_FILE_BYTES_MAX;
 use indelible_core::note::{self, SignedNote};
 use indelible_core::receipt::Receipt;
 use indelible_verifier::keys::{self, GivenKeyError};
@@ -16,9 +15,6 @@ use indelible_verifier::render::HeadGiven;
 use indelible_verifier::{HeadFile, inputs};
 
 use crate::out::Stop;
-
-/// Largest receipt in bytes, and largest head: a receipt may be one.
-pub(crate) const RECEIPT_BYTES_MAX: usize = RECEIPT_FILE_BYTES_MAX;
 
 #[derive(Args)]
 pub(crate) struct Keys {

@@ -195,7 +195,10 @@ impl<'a> Looking<'a> {
             return Err(Stop::unprintable(&error));
         }
         if self.damaged > NAMED_MAX {
-            say(&format!("and {} more parts could not be read", thousands(self.damaged - NAMED_MAX)));
+            say(&format!(
+                "and {} more parts could not be read",
+                thousands(self.damaged - NAMED_MAX)
+            ));
         }
         if self.found == 0 {
             say("no record fits");
@@ -302,6 +305,9 @@ impl<'a> Looking<'a> {
         let text = look::indented(body);
         for line in String::from_utf8_lossy(&text).lines() {
             writeln!(self.out, "  {}", printable(line))?;
+        }
+        if let Some(list) = record.numbers_as_text {
+            writeln!(self.out, "numbers kept as text\n  {}", printable_bytes(list))?;
         }
         Ok(())
     }

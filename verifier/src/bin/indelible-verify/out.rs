@@ -33,9 +33,7 @@ pub(crate) fn say(text: &str) {
 }
 
 /// Writes to standard output, with colours only where they are wanted.
-pub(crate) fn print(
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), Stop> {
+pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Stop> {
     let mut out = BufWriter::new(anstream::stdout().lock());
     write(&mut out).and_then(|()| out.flush()).map_err(|error| Stop::unprintable(&error))
 }
