@@ -12,7 +12,6 @@ use anyhow::{Context, anyhow};
 use clap::Subcommand;
 use indelible_core::code::{Code, EXIT_TAMPERED};
 use indelible_core::key::Trust;
-use indelible_core::limits::NOTE_BYTES_MAX;
 use indelible_core::name::LedgerName;
 use indelible_verifier::keys::{self, GivenKeyError};
 use indelible_verifier::{
