@@ -428,10 +428,10 @@ fn parse_signed(members: &Members<'_>) -> Result<(Signed, usize), ReceiptError> 
     };
     let creation = check_canonical(creation, Limits::DOCUMENT).map_err(explain_json)?;
     let signature = parse_signature(&creation)?;
-    if creation.len() != SIGNATURE.len() + 1 {
+    let record = member(&creation, "record")?.to_vec();
+    if creation.len() != SIGNATURE.len() + 1 || !record.starts_with(b"{") {
         return Err(bad_member("creation"));
     }
-    let record = member(&creation, "record")?.to_vec();
     Ok((Signed::Creation { record, signature }, 1))
 }
 

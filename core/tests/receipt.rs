@@ -5,7 +5,7 @@ mod keys;
 
 use indelible_core::chain::record_digest;
 use indelible_core::checkpoint::Checkpoint;
-use indelible_core::code::Code;
+use indelible_core::code::{Class, Code};
 use indelible_core::hash::{Digest, NodeHash};
 use indelible_core::json::Numbers;
 use indelible_core::key::{RecordSignature, Signature, Trust, VKey};
@@ -14,7 +14,7 @@ use indelible_core::limits::{
 };
 use indelible_core::merkle::{CompactRange, Growth, leaf_hash};
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
-use indelible_core::receipt::{Receipt, ReceiptError};
+use indelible_core::receipt::{Receipt, ReceiptError, Signed};
 use indelible_core::record::{Body, Judged, Place, PreparedEvent, RecordView, seal_system};
 use indelible_core::system::{Creation, SignPer};
 use indelible_core::time::Timestamp;
@@ -46,7 +46,7 @@ fn changed(change: impl FnOnce(&mut Receipt)) -> Result<(), ReceiptError> {
 }
 
 fn code(result: Result<(), ReceiptError>) -> Code {
-    result.expect_err("tampered").code
+    result.expect_err("tampered").code().expect("a fault")
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn golden_receipts_made_by_other_code_are_accepted_and_written_the_same() {
     for (json, seq, signed) in [(CREATION, 0, true), (UNSIGNED, 3, false), (SIGNED, 4, true)] {
         let receipt = Receipt::parse(json).unwrap();
         assert_eq!(receipt.to_json(), json);
-        assert_eq!(receipt.signature.is_some(), signed);
+        assert_eq!(receipt.signed.own().is_some(), signed);
         let verified = receipt.open(&golden_trust()).unwrap();
         assert_eq!((verified.record.seq.get(), verified.record.ledger), (seq, "audit"));
         assert_eq!(matches!(verified.record.body, Body::System(_)), seq == 0);
@@ -68,7 +68,8 @@ fn golden_receipts_made_by_other_code_are_accepted_and_written_the_same() {
 #[test]
 fn the_record_keeps_its_bytes() {
     let receipt = Receipt::parse(UNSIGNED).unwrap();
-    let at = UNSIGNED.windows(10).position(|window| window == b"\"record\":{").unwrap() + 9;
+    // The first is that in the creation.
+    let at = UNSIGNED.windows(10).rposition(|window| window == b"\"record\":{").unwrap() + 9;
     assert!(UNSIGNED[at..].starts_with(&receipt.record));
     assert!(core::str::from_utf8(&receipt.record).unwrap().contains("zoë"));
 }
@@ -93,7 +94,7 @@ fn a_receipt_that_another_program_saved_is_read_and_the_wire_format_is_exact() {
             let receipt = Receipt::from_file(saved.as_bytes()).unwrap();
             assert_eq!(receipt.to_json(), sent, "{saved}");
             assert!(receipt.verify(&golden_trust()).is_ok());
-            assert_eq!(parse_error(saved.as_bytes()).code, Code::NotCanonical);
+            assert_eq!(parse_error(saved.as_bytes()).code(), Some(Code::NotCanonical));
         }
         assert_eq!(Receipt::from_file(sent), Receipt::parse(sent));
     }
@@ -116,14 +117,14 @@ fn saving_a_receipt_hides_no_change_of_it() {
         ("\"seq\":4", "\"seq\":90071992547409923"),
         ("\"v\":1", "\"v\":01"),
     ] {
-        assert_eq!(saved(from, to).unwrap_err().code, Code::NotCanonical, "{to}");
+        assert_eq!(saved(from, to).unwrap_err().code(), Some(Code::NotCanonical), "{to}");
     }
     let mut long = SIGNED.to_vec();
     long.resize(RECEIPT_FILE_BYTES_MAX, b' ');
     assert!(Receipt::from_file(&long).is_ok());
     long.push(b' ');
     let error = Receipt::from_file(&long).unwrap_err();
-    assert!(error.reason.contains(&RECEIPT_FILE_BYTES_MAX.to_string()), "{error}");
+    assert!(error.to_string().contains(&RECEIPT_FILE_BYTES_MAX.to_string()), "{error}");
 }
 
 #[test]
@@ -149,7 +150,7 @@ fn a_record_whose_digest_was_made_to_fit_is_caught_by_signature_and_root() {
     assert_eq!(code(changed(refit)), Code::SigInvalid);
     let unsigned = changed(|receipt| {
         refit(receipt);
-        receipt.signature = None;
+        receipt.signed = Receipt::parse(UNSIGNED).unwrap().signed;
     });
     assert_eq!(code(unsigned), Code::RootMismatch);
 }
@@ -171,7 +172,7 @@ fn only_record_0_stands_without_a_digest_before_it() {
 fn a_signature_of_another_digest_or_key_is_refused() {
     let resigned = |signer: u8, named: u8, message: [u8; 32]| {
         changed(|receipt| {
-            receipt.signature = Some(RecordSignature {
+            receipt.signed = Signed::Own(RecordSignature {
                 key_id: TestKey::of(named).public().key_id(),
                 signature: TestKey::of(signer).sign(&message),
             });
@@ -182,10 +183,11 @@ fn a_signature_of_another_digest_or_key_is_refused() {
     assert_eq!(code(resigned(7, 7, [1; 32])), Code::SigInvalid);
     assert_eq!(code(resigned(8, 7, digest)), Code::SigInvalid);
     let unknown = resigned(8, 8, digest).unwrap_err();
-    assert_eq!(unknown.code, Code::KeyUnknown);
-    assert!(unknown.reason.contains("vkey"), "{unknown}");
+    assert_eq!(unknown.code(), Some(Code::KeyUnknown));
+    assert!(unknown.to_string().contains("vkey"), "{unknown}");
     let zero = changed(|receipt| {
-        receipt.signature.as_mut().unwrap().signature = Signature([0; 64]);
+        let Signed::Own(signature) = &mut receipt.signed else { panic!("it is signed") };
+        signature.signature = Signature([0; 64]);
     });
     assert_eq!(code(zero), Code::SigInvalid);
 }
@@ -199,8 +201,8 @@ fn a_receipt_says_nothing_to_somebody_without_the_key() {
         vec![TestKey::of(7).vkey("other.example")],
     ] {
         let error = receipt.verify(&trust_in(vkeys)).unwrap_err();
-        assert_eq!(error.code, Code::KeyUnknown);
-        assert!(error.reason.contains("Give the vkey"), "{error}");
+        assert_eq!(error.code(), Some(Code::KeyUnknown));
+        assert!(error.to_string().contains("Give the vkey"), "{error}");
     }
     let by_origin = trust_in([TestKey::of(7).vkey("ledger.example/audit")]);
     assert!(receipt.verify(&by_origin).is_ok());
@@ -215,14 +217,14 @@ fn every_flipped_bit_of_the_proof_is_noticed() {
             let mut receipt = receipt.clone();
             receipt.proof[place].0[bit / 8] ^= 1 << (bit % 8);
             let error = receipt.verify(&golden_trust()).unwrap_err();
-            assert_eq!(error.code, Code::RootMismatch);
+            assert_eq!(error.code(), Some(Code::RootMismatch));
         }
     }
     for proof in
         [vec![], receipt.proof[..2].to_vec(), [&receipt.proof[..], &[NodeHash([0; 32])]].concat()]
     {
         let error = Receipt { proof, ..receipt.clone() }.verify(&golden_trust()).unwrap_err();
-        assert_eq!(error.code, Code::RootMismatch);
+        assert_eq!(error.code(), Some(Code::RootMismatch));
     }
 }
 
@@ -258,11 +260,11 @@ fn a_well_signed_checkpoint_that_does_not_belong_to_the_record_is_refused() {
     let with = |note: String| changed(|receipt| receipt.checkpoint = note);
     assert_eq!(with(checkpoint("ledger.example/audit", 5, root)), Ok(()));
     let other = with(checkpoint("ledger.example/other", 5, root)).unwrap_err();
-    assert_eq!(other.code, Code::CheckpointInvalid);
-    assert!(other.reason.contains("ledger.example/other"), "{other}");
+    assert_eq!(other.code(), Some(Code::CheckpointInvalid));
+    assert!(other.to_string().contains("ledger.example/other"), "{other}");
     let early = with(checkpoint("ledger.example/audit", 4, root)).unwrap_err();
-    assert_eq!(early.code, Code::CheckpointInvalid);
-    assert!(early.reason.contains("later checkpoint"), "{early}");
+    assert_eq!(early.code(), Some(Code::CheckpointInvalid));
+    assert!(early.to_string().contains("later checkpoint"), "{early}");
     assert_eq!(code(with(checkpoint("ledger.example/audit", 6, root))), Code::RootMismatch);
     assert_eq!(
         code(with(checkpoint("ledger.example/audit", 5, NodeHash([0; 32])))),
@@ -294,7 +296,7 @@ fn members_that_are_missing_surplus_or_of_another_form_are_refused() {
         ("\"proof\":[", "\"proof\":[0,"),
         ("\"proof\":[", "\"proof\":[\"AA==\","),
         ("\"proof\":[", "\"proofs\":["),
-        ("\"v\":1}", "\"v\":2}"),
+        ("\"v\":1}", "\"v\":0}"),
         ("\"v\":1}", "\"v\":\"1\"}"),
         ("\"v\":1}", "\"v\":1,\"w\":1}"),
     ] {
@@ -302,12 +304,12 @@ fn members_that_are_missing_surplus_or_of_another_form_are_refused() {
         let at = text.rfind(from).unwrap();
         let changed = [&text[..at], to, &text[at + from.len()..]].concat();
         let error = parse_error(changed.as_bytes());
-        assert_eq!(error.code, Code::NotCanonical, "{from} -> {to}");
+        assert_eq!(error.code(), Some(Code::NotCanonical), "{from} -> {to}");
     }
     let newer = text.replacen("\"v\":1}", "\"v\":2}", 2);
-    assert!(parse_error(newer.as_bytes()).reason.contains("version 2"));
+    assert_eq!(parse_error(newer.as_bytes()), ReceiptError::Version(2));
     for bad in [&b""[..], b"{}", b"[]", b"1", b"null", b"{\"v\":1}", b"\xff", b"<html>"] {
-        assert_eq!(parse_error(bad).code, Code::NotCanonical);
+        assert_eq!(parse_error(bad).code(), Some(Code::NotCanonical));
     }
 }
 
@@ -317,7 +319,7 @@ fn a_proof_longer_than_any_tree_is_high_is_refused() {
     receipt.proof = vec![NodeHash([1; 32]); PROOF_HASHES_MAX];
     assert!(Receipt::parse(&receipt.to_json()).is_ok());
     receipt.proof.push(NodeHash([1; 32]));
-    assert!(parse_error(&receipt.to_json()).reason.contains("proof"));
+    assert!(parse_error(&receipt.to_json()).to_string().contains("proof"));
 }
 
 #[test]
@@ -379,14 +381,20 @@ fn ledger_of(contents: impl IntoIterator<Item = Content>, key: &TestKey) -> Vec<
             record: records[i].clone(),
             prev: i.checked_sub(1).map(|before| digests[before]),
             digest: digests[i],
-            signature: (i % 2 == 0).then(|| RecordSignature {
-                key_id: key.public().key_id(),
-                signature: key.sign(digests[i].as_bytes()),
-            }),
+            signed: if i % 2 == 0 {
+                Signed::Own(by(key, &digests[i]))
+            } else {
+                Signed::Creation { record: records[0].clone(), signature: by(key, &digests[0]) }
+            },
             proof: growth.inclusion_proof(i as u64).unwrap(),
             checkpoint: note.clone(),
         })
         .collect()
+}
+
+fn by(key: &TestKey, digest: &Digest) -> RecordSignature {
+    let signature = key.sign(digest.as_bytes());
+    RecordSignature { key_id: key.public().key_id(), signature }
 }
 
 /// What the receipt of the last record of a ledger says.
@@ -441,10 +449,10 @@ fn a_record_that_may_not_stand_in_its_place_has_no_receipt() {
         (1, system(&archived(",\"vault\":\"v\",\"w\":1")), Code::NotCanonical),
     ] {
         let receipt = if seq == 0 { first(content) } else { second(content) };
-        assert_eq!(receipt.unwrap_err().code, expected);
+        assert_eq!(receipt.unwrap_err().code(), Some(expected));
     }
     let old = first(system(&text.replace(",\"numbers\":\"exact\"", ""))).unwrap_err();
-    assert!(old.reason.contains("before the first release"), "{old}");
+    assert!(old.to_string().contains("before the first release"), "{old}");
 }
 
 #[test]
@@ -463,15 +471,120 @@ fn a_receipt_of_a_kind_that_nobody_knows_says_so() {
     }
 }
 
-#[test]
-fn a_creation_that_promises_signatures_has_one_itself() {
+/// A receipt of an unsigned record whose creation is bent, and what is then said of it.
+fn bent_creation(
+    sign_per: SignPer,
+    bend: impl FnOnce(&mut Vec<u8>, &mut RecordSignature),
+) -> Option<ReceiptError> {
     let key = TestKey::of(3);
-    let created = creation(&key, SignPer::Record).to_canonical();
+    let created = creation(&key, sign_per).to_canonical();
+    let contents = [Content::System(created), Content::Event(b"{}".to_vec())];
+    let mut receipt = ledger_of(contents, &key).remove(1);
+    let Signed::Creation { record, signature } = &mut receipt.signed else { panic!("unsigned") };
+    bend(record, signature);
+    let read = Receipt::parse(&receipt.to_json()).unwrap();
+    assert_eq!(read, receipt);
+    read.verify(&trust_in([key.vkey("s")])).err()
+}
+
+#[test]
+fn a_record_without_a_signature_is_believed_where_the_signed_creation_says_so() {
+    use Class::{Damage, Tampering};
+    let text = |record: &[u8]| String::from_utf8(record.to_vec()).unwrap();
+    let resigned = |record: &mut Vec<u8>, signature: &mut RecordSignature, to: String| {
+        *record = to.into_bytes();
+        *signature = by(&TestKey::of(3), &record_digest(record, None));
+    };
+    assert_eq!(bent_creation(SignPer::Commit, |_, _| {}), None);
+    for (name, error, code, class) in [
+        (
+            "every record is signed",
+            bent_creation(SignPer::Record, |_, _| {}),
+            Code::Unsigned,
+            Tampering,
+        ),
+        (
+            "loosened, not signed",
+            bent_creation(SignPer::Record, |record, _| {
+                *record = text(record).replace("\"record\",", "\"commit\",").into_bytes();
+                *record = text(record)
+                    .replace("\"sign_per\":\"record\"", "\"sign_per\":\"commit\"")
+                    .into_bytes();
+            }),
+            Code::SigInvalid,
+            Tampering,
+        ),
+        (
+            "signed by a stranger",
+            bent_creation(SignPer::Commit, |record, signature| {
+                *signature = by(&TestKey::of(4), &record_digest(record, None));
+            }),
+            Code::KeyUnknown,
+            Damage,
+        ),
+        (
+            "of another ledger",
+            bent_creation(SignPer::Commit, |record, signature| {
+                let to = text(record)
+                    .replace("s/l", "s/m")
+                    .replace("\"ledger\":\"l\"", "\"ledger\":\"m\"");
+                resigned(record, signature, to);
+            }),
+            Code::CreationInvalid,
+            Tampering,
+        ),
+        (
+            "no record 0",
+            bent_creation(SignPer::Commit, |record, signature| {
+                let to = text(record).replace("\"seq\":0", "\"seq\":1");
+                resigned(record, signature, to);
+            }),
+            Code::CreationInvalid,
+            Tampering,
+        ),
+        (
+            "no record",
+            bent_creation(SignPer::Commit, |record, _| *record = b"{}".to_vec()),
+            Code::NotCanonical,
+            Damage,
+        ),
+    ] {
+        let Some(ReceiptError::Fault { code: found, class: of, .. }) = error else {
+            panic!("{name}: {error:?}")
+        };
+        assert_eq!((found, of), (code, class), "{name}");
+    }
+}
+
+#[test]
+fn record_0_carries_a_signature_of_its_own() {
+    let key = TestKey::of(3);
+    let created = creation(&key, SignPer::Commit).to_canonical();
     let mut receipt = ledger_of([Content::System(created)], &key).remove(0);
     let trust = trust_in([key.vkey("s")]);
     assert!(receipt.verify(&trust).is_ok());
-    receipt.signature = None;
-    assert_eq!(receipt.verify(&trust).unwrap_err().code, Code::Unsigned);
+    let Signed::Own(signature) = receipt.signed.clone() else { panic!("it is signed") };
+    receipt.signed = Signed::Creation { record: receipt.record.clone(), signature };
+    assert_eq!(receipt.verify(&trust).unwrap_err().code(), Some(Code::Unsigned));
+}
+
+#[test]
+fn exactly_one_thing_says_who_signed() {
+    let unsigned = core::str::from_utf8(UNSIGNED).unwrap();
+    let start = unsigned.find("\"creation\":").unwrap();
+    let end = unsigned.find("\"digest\":").unwrap();
+    let creation = &unsigned[start..end];
+    let neither = unsigned.replacen(creation, "", 1);
+    let signed = core::str::from_utf8(SIGNED).unwrap();
+    let both = signed.replacen("\"digest\":", &format!("{creation}\"digest\":"), 1);
+    let more = unsigned.replacen(
+        "\"creation\":{\"alg\":\"ed25519\",",
+        "\"creation\":{\"alg\":\"ed25519\",\"b\":1,",
+        1,
+    );
+    for bad in [neither, both, more] {
+        assert_eq!(parse_error(bad.as_bytes()).code(), Some(Code::NotCanonical), "{bad}");
+    }
 }
 
 #[test]

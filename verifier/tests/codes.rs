@@ -208,3 +208,30 @@ fn a_session_that_is_not_ended_is_never_good() {
         assert_classes(&report, &["TAIL_MISSING damage"]);
     }
 }
+
+#[test]
+fn damage_under_a_strangers_manifest_makes_nothing_behind_it_tampering() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Plan::new("orders").ledger(39);
+    ledger.seal(folder.path(), 10);
+    let mut middle = ledger.clone();
+    middle.records.truncate(10);
+    let mut segment = Segment::of(&middle);
+    // Another digest is stated in one line, and the leaves follow from it.
+    middle.records[4].digest.0[0] ^= 1;
+    segment.plain = middle.records.iter().flat_map(Made::line).collect();
+    segment.repack();
+    ledger.seal(folder.path(), 10);
+    segment.write(folder.path(), &Plan { signer: Signer::new(9), ..Plan::new("orders") });
+    ledger.seal(folder.path(), 20);
+    let expected = [
+        "HASH_MISMATCH damage",
+        "KEY_UNKNOWN damage",
+        "ROOT_MISMATCH damage",
+        "SIG_INVALID damage",
+    ];
+    let report = running::vault(folder.path());
+    assert_classes(&report, &expected);
+    let roots = report.findings.kept().iter().filter(|found| found.code == Code::RootMismatch);
+    assert!(roots.into_iter().any(|found| found.first_seq == Some(20)));
+}

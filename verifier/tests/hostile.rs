@@ -428,7 +428,7 @@ fn a_vault_of_strangers_is_left_soon() {
 fn many_workers_do_not_take_more_memory_than_a_few() {
     let plan = Plan { event_bytes: 1_000_000, ..Plan::new("orders") };
     let (_folder, path) = written(&plan.ledger(400).export());
-    bounded("long lines", &cost(&["export", &path, "--jobs", "256"], 0), 60.0, 700);
+    bounded("long lines", &cost(&["export", &path, "--jobs", "256"], 0), 60.0, 400);
 }
 
 #[test]

@@ -87,8 +87,8 @@ def receipt(seq, signed):
         "record": json.loads(records[seq]),
         "v": 1,
     }
-    if signed:
-        members |= {"alg": "ed25519", "kid": KID, "sig": b64(KEY.sign(digests[seq]))}
+    signature = {"alg": "ed25519", "kid": KID, "sig": b64(KEY.sign(digests[seq if signed else 0]))}
+    members |= signature if signed else {"creation": signature | {"record": json.loads(records[0])}}
     made = canonical(members)
     assert records[seq] in made
     return made

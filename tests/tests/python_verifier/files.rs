@@ -1,6 +1,6 @@
 //! Honest evidence, and attacks on exports and receipts.
 
-use indelible_core::receipt::Receipt;
+use indelible_core::receipt::{Receipt, Signed};
 
 use crate::scene::{Scene, edit, export_of, plans, stranger};
 use crate::support::{self, Made, Plan};
@@ -107,11 +107,13 @@ fn attacks_on_exports_and_receipts_have_the_same_codes() {
         receipt.checkpoint = ledger.checkpoint(3);
     });
     alter("another's signature", &["SIG_INVALID"], &|receipt| {
-        receipt.signature = ledger.records[6].signature.clone();
+        receipt.signed = Signed::Own(ledger.records[6].signature.clone().unwrap());
     });
     alter("a stranger's checkpoint", &["KEY_UNKNOWN"], &|receipt| {
         receipt.checkpoint = stranger().head();
     });
-    alter("no signature of its own", &[], &|receipt| receipt.signature = None);
+    alter("no signature of its own", &["UNSIGNED"], &|receipt| {
+        receipt.signed = ledger.creation_signed();
+    });
     scene.judge();
 }
