@@ -151,11 +151,9 @@ pub(super) fn counted(count: u64, thing: &str) -> String {
     format!("{} {thing}{ending}", number(count))
 }
 
-/// A text from outside with control characters (which could steer a terminal) made visible.
+/// A text from outside with everything made visible that could steer a terminal or hide.
 pub(super) fn harmless(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-        .collect()
+    indelible_verifier::render::printable(text)
 }
 
 #[cfg(test)]
@@ -176,6 +174,6 @@ mod tests {
 
     #[test]
     fn a_text_from_outside_cannot_steer_the_terminal() {
-        assert_eq!(harmless("a\u{1b}[2Jb\u{9b}é"), "a\\u{1b}[2Jb\\u{9b}é");
+        assert_eq!(harmless("a\u{1b}[2Jb\u{9b}\u{202e}é"), "a\\u{1b}[2Jb\\u{9b}\\u{202e}é");
     }
 }

@@ -11,6 +11,7 @@ use indelible_core::name::{EventId, LedgerName, Seq};
 use indelible_core::note::{self, SignedNote};
 use indelible_core::receipt::Receipt;
 use indelible_core::time::Timestamp;
+use indelible_verifier::render::json_printable;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -199,8 +200,8 @@ pub(super) async fn get(args: GetArgs) -> anyhow::Result<u8> {
     };
     if output::to_terminal() && !args.json {
         let value: Value = serde_json::from_slice(&record)?;
-        // Indented JSON keeps escapes, so nothing in an event can steer the terminal.
-        output::line(&serde_json::to_string_pretty(&value)?)?;
+        // JSON spells out only what is below U+0020; a terminal obeys more than that.
+        output::line(&json_printable(&serde_json::to_string_pretty(&value)?))?;
     } else {
         output::bytes(&record)?;
         output::bytes(b"\n")?;

@@ -7,6 +7,7 @@ mod escape;
 mod facts;
 mod json;
 mod page;
+mod page_given;
 mod picture;
 mod text;
 pub mod words;
