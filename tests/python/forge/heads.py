@@ -1,0 +1,1 @@
+def add(cases): pass
