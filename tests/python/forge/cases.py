@@ -28,7 +28,7 @@ class Cases:
         self.names.add(name)
         files = evidence if isinstance(evidence, dict) else {"": evidence}
         verdict, code = self.verdict(findings, unchecked)
-        self.list.append({
+        case = {
             "name": name,
             "kind": kind,
             "files": {path: self.file(data) for path, data in sorted(files.items()) if data is not None},
@@ -41,7 +41,9 @@ class Cases:
             "exit_code": code,
             "findings": sorted(findings, key=lambda finding: [str(part) for part in finding]),
             "unchecked": sorted(set(unchecked)),
-        })  # fmt: skip
+        }
+        # What is empty is left out.
+        self.list.append({member: value for member, value in case.items() if value not in ([], {})})
 
     def verdict(self, findings, unchecked):
         for kind, verdict, code in VERDICTS:
@@ -59,5 +61,5 @@ class Cases:
         return name
 
     def write(self):
-        lines = ",\n".join(json.dumps(case, ensure_ascii=True) for case in self.list)
+        lines = ",\n".join(json.dumps(case, ensure_ascii=True, separators=(",", ":")) for case in self.list)
         (self.folder / "index.json").write_text('{"cases": [\n' + lines + "\n]}\n")

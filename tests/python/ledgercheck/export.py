@@ -79,6 +79,7 @@ class Export:
     def check(self):
         state = self.state
         closing = self.records()
+        state.tell_strangers()
         if closing is not None:
             self.close(closing)
         state.end()
@@ -155,6 +156,8 @@ class Export:
             place = (state.due, checkpoint.size - 1)
             self.tell("TAIL_MISSING", DAMAGE, f"{state.due} of {checkpoint.size} records are there", place)
         elif checkpoint.size < state.due:
-            self.tell("CHECKPOINT_INVALID", kind, "the checkpoint covers fewer records than there are")
+            place = (checkpoint.size, state.due - 1)
+            self.tell("CHECKPOINT_INVALID", kind, "the checkpoint covers fewer records than there are", place)
         elif state.tree is not None and state.tree.root() != checkpoint.root:
-            self.tell("ROOT_MISMATCH", kind, "the records have another root than the checkpoint")
+            place = (0, checkpoint.size - 1)
+            self.tell("ROOT_MISMATCH", kind, "the records have another root than the checkpoint", place)

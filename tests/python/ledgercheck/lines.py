@@ -39,15 +39,20 @@ class Lines:
         self.origin, self.trusted, self.intact = None, {}, False
         self.due, self.stated, self.recomputed, self.bad_signature = 0, None, None, False
         self.time, self.rules, self.run = None, None, None
-        self.tree, self.sound = Subtrees(), True
+        # What a line said that was not certain makes nothing tampering later.
+        self.time_is_certain, self.rules_are_certain = True, True
+        # `firm` is the tree that no line went into that was not sound, but for those that a trusted manifest stands for.
+        self.tree, self.firm, self.sound = Subtrees(), True, True
         self.count, self.damaged = 0, 0
         # Of this segment: its own tree, lines, key ids.
         self.own, self.own_count, self.kids = Subtrees(), 0, set()
         self.kinds, self.end_missing = set(), False
         # Heads of more records are not compared with these lines: what is behind a manifest's run.
         self.compared_to = SEQ_MAX + 1
-        # UNSIGNED is about a run, and damages none of its lines.
-        self.unsigned_told = 0
+        # Lines signed with keys that are not trusted: how many, and (first, last) of each key that is not yet said.
+        self.signed_by_strangers, self.strangers = 0, {}
+        # What is said of several lines at once damages none of them at that moment.
+        self.told_later = 0
 
     def measure_by(self, origin, trusted):
         self.origin, self.trusted = origin, trusted
@@ -59,14 +64,17 @@ class Lines:
         """One line (without its LF)."""
         self.count += 1
         self.own_count += 1
-        before, told = self.report.total(), self.unsigned_told
+        before = self.findings_of_lines()
         try:
             line = Line(data)
         except ValueError as error:
             self.no_line(str(error))
         else:
             Step(self, line).take()
-        self.damaged += self.report.total() - self.unsigned_told > before - told
+        self.damaged += self.findings_of_lines() > before
+    def findings_of_lines(self):
+        return self.report.total() - self.told_later + self.signed_by_strangers
+
     def no_line(self, why):
         """Step 1: the layout is not there."""
         kind = TAMPERING if self.intact else DAMAGE
@@ -94,8 +102,8 @@ class Lines:
             return
         sign_per, max_unsigned = self.rules
         if sign_per == "record" or run.count > max_unsigned or run.first == 0 or at_the_end:
-            kind = TAMPERING if run.firm else DAMAGE
-            self.unsigned_told += 1
+            kind = TAMPERING if run.firm and self.rules_are_certain else DAMAGE
+            self.told_later += 1
             self.tell("UNSIGNED", kind, (run.first, run.first + run.count - 1), "records without a signature")
 
     def grow(self, digest):
@@ -106,7 +114,19 @@ class Lines:
             return
         self.tree.add(digest)
         if self.tree.end <= self.compared_to and self.heads.wants(self.tree.end):
-            self.heads.compare(self.tree.end, self.tree.root(), TAMPERING if self.sound else DAMAGE)
+            self.heads.compare(self.tree.end, self.tree.root(), TAMPERING if self.sound and self.firm else DAMAGE)
+
+    def meet(self, kid, seq):
+        """A line is signed with a key that is not trusted: said once for each key of a segment or export."""
+        self.signed_by_strangers += 1
+        first, last = self.strangers.get(kid, (seq, seq))
+        self.strangers[kid] = (min(first, seq), max(last, seq))
+
+    def tell_strangers(self):
+        strangers, self.strangers = self.strangers, {}
+        for kid, place in strangers.items():
+            self.told_later += 1
+            self.tell("KEY_UNKNOWN", DAMAGE, place, f"records are signed with {kid}")
 
     def end(self):
         """The end of a ledger."""
@@ -167,8 +187,9 @@ class Step:
         if record.ledger != state.origin.partition("/")[2]:
             self.tell("CHAIN_BROKEN", "a record of another ledger")
         if state.time is not None and record.time < state.time:
-            self.tell("TIME_BACKWARDS", "the record's time is before the last one's")
-        state.time = record.time
+            kind = self.c if state.time_is_certain else DAMAGE
+            self.tell("TIME_BACKWARDS", "the record's time is before the last one's", kind)
+        state.time, state.time_is_certain = record.time, self.c == TAMPERING
         contents = Contents(record, state.origin, state.trusted)
         if contents.code:
             self.tell(contents.code, f"a record of kind {record.kind} that cannot be here")
@@ -178,6 +199,7 @@ class Step:
             state.report.leave("KIND_UNKNOWN", state.ledger, f"record {record.seq}", why)
         if contents.creation and state.rules is None:
             state.rules = contents.creation["sign_per"], contents.creation["max_unsigned"]
+            state.rules_are_certain = self.c == TAMPERING
             for kid in contents.strangers:
                 self.tell("KEY_UNKNOWN", f"{kid} of record 0 is not trusted", DAMAGE)
 
@@ -202,4 +224,4 @@ class Step:
             state.bad_signature = True
             self.tell("SIG_INVALID", "the signature does not fit the digest")
         if line.kid not in state.trusted:
-            self.tell("KEY_UNKNOWN", f"signed with {line.kid}", DAMAGE)
+            state.meet(line.kid, self.seq)

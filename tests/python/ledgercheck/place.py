@@ -149,6 +149,7 @@ class Places:
             self.tell(candidate, "MANIFEST_INVALID", TAMPERING, "it does not follow the manifest before it")
         before = manifest.first_prev and bytes.fromhex(manifest.first_prev)
         if stated is not LOST and stated != before:
+            kind = kind if self.state.sound else DAMAGE
             self.tell(candidate, "CHAIN_BROKEN", kind, "it does not follow the digest before it")
 
     def segment(self, candidate, is_last):
@@ -188,10 +189,12 @@ class Places:
             state.sound = True
         elif not complete or state.own is None:
             state.lose()
+        else:
+            state.firm = state.firm and state.sound
         self.previous_text = manifest.text_sha256 if candidate.trusted else LOST
         if state.tree is None:
             return
-        root = state.tree.root()
+        root, kind = state.tree.root(), kind if state.firm else DAMAGE
         if candidate.tip_is_trusted and root != manifest.tip.root:
             self.tell(candidate, "ROOT_MISMATCH", kind, "its checkpoint has another root")
         state.heads.compare(state.tree.end, root, kind)

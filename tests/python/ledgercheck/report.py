@@ -7,7 +7,7 @@ GOOD = "good"
 EXIT_CODES = {GOOD: 0, "tampered": 1, "damaged": 1, "behind": 2, "unchecked": 2}
 EXIT_WRONG_USE = 64
 # What is listed of each; all are counted.
-LISTED_MAX = 1000
+LISTED_MAX = 2000
 
 
 class Finding(NamedTuple):

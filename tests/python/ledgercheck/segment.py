@@ -51,6 +51,7 @@ class Segment:
                     self.tell("MANIFEST_INVALID", DAMAGE, "the segment's file is not the one that it names")
                 file.seek(0)
                 self.read(file)
+                state.tell_strangers()
         except OSError as error:
             state.report.leave("UNREADABLE", state.ledger, self.manifest.object, str(error))
             state.end_missing = True
