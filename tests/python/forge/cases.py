@@ -21,8 +21,13 @@ class Cases:
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "files").mkdir(parents=True)
 
-    def add(self, kind, name, evidence, *findings, unchecked=(), keys=(OURS.vkey(),), heads=(), ledgers=(), links=(), folders=()):
-        """`evidence` is the bytes of a file, or the files of a vault by their paths; None is no file at all."""
+    def add(self, kind, name, evidence, *findings, unchecked=(), keys=(OURS.vkey(),), heads=(), ledgers=(), links=(), folders=(),
+            places=True, expected=True):
+        """`evidence` is the bytes of a file, or the files of a vault by their paths; None is no file at all.
+
+        Without `places` only codes and classes of findings are compared, as a report lists no more than 2,000.
+        Without `expected` nothing is known of the answer but that both verifiers must give the same.
+        """
         name = f"{kind}: {name}"
         assert name not in self.names, name
         self.names.add(name)
@@ -37,11 +42,15 @@ class Cases:
             "keys": list(keys),
             "heads": [self.file(head) for head in heads],
             "ledgers": list(ledgers),
+            "without_places": [] if places else True,
+        }
+        said = {
             "verdict": verdict,
             "exit_code": code,
             "findings": sorted(findings, key=lambda finding: [str(part) for part in finding]),
             "unchecked": sorted(set(unchecked)),
         }
+        case |= said if expected else {}
         # What is empty is left out.
         self.list.append({member: value for member, value in case.items() if value not in ([], {})})
 

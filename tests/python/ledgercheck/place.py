@@ -150,7 +150,8 @@ class Places:
         before = manifest.first_prev and bytes.fromhex(manifest.first_prev)
         if stated is not LOST and stated != before:
             kind = kind if self.state.sound else DAMAGE
-            self.tell(candidate, "CHAIN_BROKEN", kind, "it does not follow the digest before it")
+            place = (manifest.first_seq, manifest.first_seq)
+            self.tell(candidate, "CHAIN_BROKEN", kind, "it does not follow the digest before it", place)
 
     def segment(self, candidate, is_last):
         """Step 7. The tree before, and whether the lines were looked at and in their places to the end."""
