@@ -25,7 +25,7 @@ class Cases:
             places=True, expected=True):
         """`evidence` is the bytes of a file, or the files of a vault by their paths; None is no file at all.
 
-        Without `places` only codes and classes of findings are compared, as a report lists no more than 2,000.
+        Without `places` only the codes of findings are compared, as a report lists no more than 2,000 findings.
         Without `expected` nothing is known of the answer but that both verifiers must give the same.
         """
         name = f"{kind}: {name}"

@@ -22,6 +22,9 @@ def add(cases):
 def exports(add):
     """How far a verifier looks (8.2)."""
     ledger = Ledger(3)
+    signed = Ledger(SEGMENT_RECORDS + 9, per="commit", commit=SEGMENT_RECORDS // 2, max_unsigned=SEGMENT_RECORDS)
+    heads = [signed.tip(size) for size in (SEGMENT_RECORDS, signed.size, SEGMENT_RECORDS + 1)]
+    add("65,546 records", pack(signed.export()), heads=heads)
     nonsense = find("NOT_CANONICAL", D)
     few, enough = [b"x"] * (DAMAGED_MAX - 1), [b"x"] * DAMAGED_MAX
     gap, broken = find("SEQ_GAP", D), find("CHAIN_BROKEN", D)
@@ -89,8 +92,6 @@ def boundary(add):
     crossing = vault(signed, (SEGMENT_RECORDS - 10,))
     last = find("MANIFEST_INVALID", D)
     add("a manifest across 65,536", crossing, last)
-    export = signed.export()
-    add("an export across 65,536", pack(export), heads=[signed.tip(SEGMENT_RECORDS), signed.tip(), signed.tip(SEGMENT_RECORDS + 1)])
     one = Ledger(600)
     huge = vault(one, (), {0: {"change": lambda said: said["plain"].update(size=(1 << 30) + 1)}})
     add("plain.size over 1 GiB", huge, last, unchecked=["NOTHING_THERE"])

@@ -5,6 +5,11 @@ import copy
 from .make import OURS, SERVER, b64, canonical, checkpoint, leaf, note, pack, path_of, root_of, sha256, subtrees
 
 
+def time_of(seq):
+    minutes = 14 + seq // 60
+    return f"2026-11-{21 + minutes // 1200:02}T{5 + minutes % 1200 // 60:02}:{minutes % 60:02}:{seq % 60:02}.000000Z"
+
+
 class Row:
     """One record with what stands beside it."""
 
@@ -49,7 +54,7 @@ class Ledger:
                 row.sign(key)
 
     def record(self, seq, body):
-        base = {"id": f"id-{seq}", "ledger": self.name, "seq": seq, "time": f"2026-11-21T05:14:{seq % 60:02}.000000Z", "v": 1}
+        base = {"id": f"id-{seq}", "ledger": self.name, "seq": seq, "time": time_of(seq), "v": 1}
         # A record under number 0 may be made from any body.
         body = body if "system" in body or "event" in body or body.get("bare") else {"event": {"action": "pay", "n": seq}} | body
         return canonical({name: value for name, value in (base | body).items() if name != "bare" and value is not None})

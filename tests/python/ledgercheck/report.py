@@ -32,7 +32,7 @@ class Report:
         self.asked = set(ledgers)
         self.findings, self.unchecked, self.notes, self.ledgers = [], [], [], {}
         self.proven = None
-        self._listed, self._counts = set(), {}
+        self._listed, self._counts, self._codes = set(), {}, {}
 
     def is_asked(self, ledger):
         return not self.asked or ledger in self.asked
@@ -41,6 +41,7 @@ class Report:
         """A finding. `place` is the first and the last record that it is about, or None."""
         first, last = place or (None, None)
         self._counts[ledger, kind] = self._counts.get((ledger, kind), 0) + 1
+        self._codes[code] = self._codes.get(code, 0) + 1
         key = (code, kind, ledger, first, last)
         if key not in self._listed and len(self.findings) < LISTED_MAX:
             self._listed.add(key)
@@ -79,6 +80,7 @@ class Report:
             "verdict": self.verdict(),
             "exit_code": self.exit_code(),
             "findings": [finding_json(finding) for finding in self.findings],
+            "findings_by_code": self._codes,
             "findings_total": self.total(),
             "unchecked": [one._asdict() for one in self.unchecked],
             "unchecked_total": len(self.unchecked),

@@ -43,7 +43,13 @@ impl Scene {
             arguments.extend(["--head".to_owned(), file.display().to_string()]);
         }
         let must = codes.iter().map(ToString::to_string).collect();
-        self.cases.push(Case { name: name.to_owned(), arguments, must });
+        self.cases.push(Case {
+            name: name.to_owned(),
+            arguments,
+            must,
+            expected: None,
+            with_places: true,
+        });
     }
 
     /// A vault of the ledger, then something is done to it.
@@ -75,7 +81,7 @@ impl Scene {
     }
 
     pub fn judge(self) {
-        agree(&self.cases);
+        drop(agree(&self.cases));
     }
 }
 
