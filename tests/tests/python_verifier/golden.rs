@@ -89,12 +89,12 @@ impl Layout<'_> {
             fs::create_dir_all(self.within(folder.as_str().unwrap())).unwrap();
         }
         for (path, name) in self.members("files") {
-            let path = self.within(path);
+            let path = self.within(&path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::copy(self.vectors.join("files").join(name.as_str().unwrap()), path).unwrap();
         }
         for (path, target) in self.members("links") {
-            let path = self.within(path);
+            let path = self.within(&path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             symlink(target.as_str().unwrap(), path).unwrap();
         }
