@@ -101,7 +101,12 @@ fn attacks_on_exports_and_receipts_have_the_same_codes() {
     alter("another record", &["HASH_MISMATCH"], "record", edited);
     alter("no digest before", &["CHAIN_BROKEN"], "prev", Value::Null);
     alter("another proof", &["ROOT_MISMATCH"], "proof", json!([]));
-    alter("a checkpoint too early", &["CHECKPOINT_INVALID"], "checkpoint", json!(ledger.checkpoint(3)));
+    alter(
+        "a checkpoint too early",
+        &["CHECKPOINT_INVALID"],
+        "checkpoint",
+        json!(ledger.checkpoint(3)),
+    );
     alter("another's signature", &["SIG_INVALID"], "sig", other["sig"].clone());
     alter("a stranger's checkpoint", &["KEY_UNKNOWN"], "checkpoint", json!(stranger().head()));
     let mut bare = receipt.clone();

@@ -37,7 +37,8 @@ fn make(out: &Path, arguments: &[&str]) {
 
 /// Lays out all cases of an index, to be judged by both programs.
 fn cases(vectors: &Path, folder: &Path) -> Vec<Case> {
-    let index: Value = serde_json::from_slice(&fs::read(vectors.join("index.json")).unwrap()).unwrap();
+    let index: Value =
+        serde_json::from_slice(&fs::read(vectors.join("index.json")).unwrap()).unwrap();
     let cases = index["cases"].as_array().unwrap();
     assert!(!cases.is_empty());
     let laid_out = cases.iter().enumerate().map(|(number, case)| {

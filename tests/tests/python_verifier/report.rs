@@ -35,7 +35,12 @@ impl Said {
             verdict: text(&report["verdict"]),
             exit_code: report["exit_code"].as_i64().unwrap_or(-1),
             findings: BTreeMap::new(),
-            unchecked: report["unchecked"].as_array().unwrap().iter().map(|u| text(&u["code"])).collect(),
+            unchecked: report["unchecked"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|u| text(&u["code"]))
+                .collect(),
         };
         if with_places {
             for finding in report["findings"].as_array().unwrap() {
@@ -44,7 +49,8 @@ impl Said {
                 said.add(about, &finding["first_seq"], &finding["last_seq"]);
             }
         } else {
-            said.findings = report["findings_by_code"].as_object().unwrap().keys().map(code_only).collect();
+            said.findings =
+                report["findings_by_code"].as_object().unwrap().keys().map(code_only).collect();
         }
         said
     }
