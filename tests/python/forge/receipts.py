@@ -78,7 +78,6 @@ def forms(add):
         "a creation of another alg": PER_COMMIT.receipt(4, creation=PER_COMMIT.stand_in(alg="hmac-sha256")),
         "a creation whose kid is none": PER_COMMIT.receipt(4, creation=PER_COMMIT.stand_in(kid="x")),
         "a creation whose sig is short": PER_COMMIT.receipt(4, creation=PER_COMMIT.stand_in(sig="AAAA")),
-        "a creation whose record is a text": PER_COMMIT.receipt(4, creation=PER_COMMIT.stand_in(record="x")),
         "not UTF-8": good.replace(b"pay", b"\xff\xff\xff"),
         "a member twice": good[:-1] + b',"v":1}',
         "no members": b" {} ",
@@ -214,6 +213,7 @@ def creations(add):
     add("creation: names a stranger's key", instead(**created(system=PER_COMMIT.creation | {"keys": [STRANGER.kid]})),
         find("KEY_UNKNOWN", D, 4))
     add("creation: that is no record", instead(**created(v=2)), find("NOT_CANONICAL", D, 4))
+    add("creation: whose record is a text", instead(record="x"), find("NOT_CANONICAL", D, 4))
     add("creation: an empty record", instead(record=b"{}"), find("NOT_CANONICAL", D, 4))
 
 
