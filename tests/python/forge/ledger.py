@@ -126,7 +126,8 @@ class Ledger:
 
     def stand_in(self, **changes):
         first = self.rows[0]
-        return {"alg": "ed25519", "kid": first.kid, "record": first.record, "sig": b64(first.signature)} | changes
+        kid, signature = first.kid or self.key.kid, first.signature or bytes(64)
+        return {"alg": "ed25519", "kid": kid, "record": first.record, "sig": b64(signature)} | changes
 
 
 def receipt_bytes(value):
