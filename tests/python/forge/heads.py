@@ -247,4 +247,6 @@ def receipts(add):
     add("with a receipt that is wrong", wrong, find("HASH_MISMATCH", D, 3), heads=[LEDGER.tip(7)])
     add("that does not open, with a receipt that is wrong", wrong, find("HASH_MISMATCH", D, 3), find("CHECKPOINT_INVALID", D, ledger=None),
         heads=["nonsense"])
+    add("that does not open, with a receipt that is none", b"nonsense", find("NOT_CANONICAL", D, ledger=None),
+        find("CHECKPOINT_INVALID", D, ledger=None), heads=["nonsense"])
     add("of another ledger, asked for", good, heads=[LEDGER.tip(8)], ledgers=["others"], unchecked=["NOT_FOUND"])

@@ -99,4 +99,4 @@ def boundary(add):
     add("plain.size of 1 GiB", exact, find("MANIFEST_INVALID", T))
     long = [rle(b"a", 1 << 17)] * 15 + [rle(b"a", (1 << 17) - 1), raw(b"\n")]
     add("1 GiB of plain bytes", vault(one, (), {0: {"damage": lambda packed, _: frame(*long * 520, fields=b"\x38"),
-        "change": lambda said: said["plain"].update(size=1 << 30)}}), find("MANIFEST_INVALID", D), find("NOT_CANONICAL", D))
+        "change": lambda said: said["plain"].update(size=1 << 30)}}), find("MANIFEST_INVALID", D), find("NOT_CANONICAL", D), find("TAIL_MISSING", D))

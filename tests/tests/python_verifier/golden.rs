@@ -10,7 +10,7 @@ use indelible_tests::programs::repository;
 use serde_json::{Map, Value};
 
 use crate::python::{Case, Python, agree};
-use crate::report::{Said, with_places};
+use crate::report::{Said, precision};
 
 /// Pieces of evidence that are changed at random, where `INDELIBLE_MUTANTS` does not ask for more.
 const MUTANTS: u64 = 1_500;
@@ -48,7 +48,7 @@ fn cases(vectors: &Path, folder: &Path) -> Vec<Case> {
             arguments: layout.arguments(),
             must: BTreeSet::new(),
             expected: Said::of_case(case),
-            with_places: with_places(case),
+            precision: precision(case),
         }
     });
     laid_out.collect()

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use indelible_tests::programs::{indelible_verify, repository, run};
 use serde_json::{Value, json};
 
-use crate::report::{FINDINGS_LISTED_MAX, Said};
+use crate::report::{FINDINGS_LISTED_MAX, Precision, Said};
 
 /// The Python program and its interpreter.
 pub struct Python {
@@ -66,7 +66,7 @@ pub struct Case {
     pub must: BTreeSet<String>,
     /// All that must be said, where that is known.
     pub expected: Option<Said>,
-    pub with_places: bool,
+    pub precision: Precision,
 }
 
 /// Both programs say the same in each case, and what is expected. Gives how often which verdict was reached.
@@ -85,8 +85,8 @@ pub fn agree(cases: &[Case]) -> BTreeMap<String, usize> {
         let ran = run(indelible_verify(), given.chain(more.iter().copied()));
         let report = ran.json();
         assert_eq!(report["exit_code"], ran.code, "{}: exit code and report differ", case.name);
-        let rust_said = Said::of_report(&report, case.with_places);
-        let python_said = Said::of_report(&python, case.with_places);
+        let rust_said = Said::of_report(&report, case.precision);
+        let python_said = Said::of_report(&python, case.precision);
         *verdicts.entry(rust_said.verdict().to_owned()).or_default() += 1;
         let same = rust_said == python_said;
         let expected = case.expected.as_ref().is_none_or(|expected| *expected == rust_said);

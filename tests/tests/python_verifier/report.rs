@@ -12,8 +12,7 @@ type About = (String, String, String);
 
 /// Verdict, exit code, findings and codes of what was not checked.
 ///
-/// Places are runs of records. Runs that touch or overlap are joined: whether one finding speaks of records
-/// 3 and 4 or two do is nobody's concern.
+/// Places are runs of records. Whether one finding speaks of records 3 and 4 or two do is nobody's concern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     verdict: String,
@@ -30,7 +29,7 @@ struct Places {
 
 impl Said {
     /// What the report of a verifier says.
-    pub fn of_report(report: &Value, with_places: bool) -> Self {
+    pub fn of_report(report: &Value, precision: Precision) -> Self {
         let mut said = Self {
             verdict: text(&report["verdict"]),
             exit_code: report["exit_code"].as_i64().unwrap_or(-1),
@@ -42,7 +41,7 @@ impl Said {
                 .map(|u| text(&u["code"]))
                 .collect(),
         };
-        if with_places {
+        if precision != Precision::Codes {
             for finding in report["findings"].as_array().unwrap() {
                 let about =
                     (text(&finding["code"]), text(&finding["class"]), text(&finding["ledger"]));
@@ -52,7 +51,7 @@ impl Said {
             said.findings =
                 report["findings_by_code"].as_object().unwrap().keys().map(code_only).collect();
         }
-        said
+        if precision == Precision::Ends { said.only_ends() } else { said }
     }
 
     /// What a golden case expects, if it expects anything.
@@ -66,7 +65,7 @@ impl Said {
             unchecked: list("unchecked").iter().map(text).collect(),
         };
         for finding in list("findings") {
-            if with_places(case) {
+            if precision(case) == Precision::Runs {
                 let about = (text(&finding[0]), text(&finding[1]), text(&finding[2]));
                 said.add(about, &finding[3], &finding[4]);
             } else {
@@ -82,6 +81,16 @@ impl Said {
             (Some(first), Some(last)) => places.add(first, last),
             _ => places.of_no_record = true,
         }
+    }
+
+    /// The same with less precision.
+    fn only_ends(mut self) -> Self {
+        for places in self.findings.values_mut().flatten() {
+            if let (Some(first), Some(last)) = (places.runs.first(), places.runs.last()) {
+                places.runs = vec![(first.0, last.1)];
+            }
+        }
+        self
     }
 
     /// The codes of findings.
@@ -110,9 +119,27 @@ impl Places {
     }
 }
 
-/// Whether places are compared. A report does not list all findings of a large case.
-pub fn with_places(case: &Value) -> bool {
-    case["without_places"] != true
+/// How exactly findings are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// Codes alone: a report does not list all findings of a large case.
+    Codes,
+    /// Code, class, ledger, and the first and the last record of all such findings. A report may join
+    /// findings that say the same of records between which others are good.
+    Ends,
+    /// As [`Precision::Ends`], and each run of records.
+    Runs,
+}
+
+/// How exactly the findings of a case are compared.
+pub fn precision(case: &Value) -> Precision {
+    if case["without_places"] == true {
+        Precision::Codes
+    } else if case["verdict"].is_null() {
+        Precision::Ends
+    } else {
+        Precision::Runs
+    }
 }
 
 fn code_only(code: &String) -> (About, Option<Places>) {

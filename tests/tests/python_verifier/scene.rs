@@ -7,6 +7,7 @@ use indelible_tests::forge::{self, Row};
 use tempfile::TempDir;
 
 use crate::python::{Case, agree};
+use crate::report::Precision;
 use crate::support::{self, Ledger, Made, Plan, SERVER, Signer};
 
 /// Where the vaults of 21 records are cut into segments.
@@ -48,7 +49,7 @@ impl Scene {
             arguments,
             must,
             expected: None,
-            with_places: true,
+            precision: Precision::Ends,
         });
     }
 
