@@ -218,6 +218,6 @@ def signature_of(value):
 
 def creation_of(value):
     """(bytes of the record, (kid, signature))"""
-    if not isinstance(value, dict) or set(value) != _SIGNATURE | {"record"}:
+    if not isinstance(value, dict) or set(value) != _SIGNATURE | {"record"} or not isinstance(value["record"], dict):
         raise ValueError("the creation is not in its form")
     return canonical.write(value["record"]), signature_of(value)
