@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 """A verifier of Indelible's evidence, written from docs/FORMAT.md alone.
 
-    verify.py vault DIR    --key VKEY_OR_FILE [--key ...] [--head FILE]
-    verify.py export FILE  --key VKEY_OR_FILE [--key ...] [--head FILE]
-    verify.py receipt FILE --key VKEY_OR_FILE [--key ...] [--head FILE]
+    verify.py vault DIR    --key VKEY_OR_FILE [--key ...] [--head FILE ...] [--ledger NAME ...] [--json]
+    verify.py export FILE  --key VKEY_OR_FILE [--key ...] [--head FILE ...] [--ledger NAME ...] [--json]
+    verify.py receipt FILE --key VKEY_OR_FILE [--key ...] [--head FILE ...] [--ledger NAME ...] [--json]
 
 For tests, many in one process, a JSON value a line in and out:
-    verify.py batch        arguments as above -> exit code and codes
+    verify.py batch        arguments as above -> the report as JSON
     verify.py json         {"bytes": base64, "depth": n} -> canonical form, or code and offset
     verify.py ed25519      [key, message, signature], each hex -> by either rule, by its text and as verified
 
-One finding a line: code, place, detail, divided by tabs. Exit codes: 0 all good, 1 tampering found,
-2 could not check, 64 wrong use.
+One finding a line: code, class, ledger, first and last record, what; divided by tabs. Exit codes: 0 all good,
+1 tampered or damaged, 2 behind or not checked, 64 wrong use.
 """
 
 import argparse
@@ -20,9 +20,10 @@ import json
 import os
 import sys
 
-from ledgercheck import canonical, ed25519, export, receipt, vault
-from ledgercheck.findings import EXIT_GOOD, EXIT_WRONG_USE, CouldNotCheck, Findings, Problem
-from ledgercheck.note import NOTE_BYTES_MAX, Checkpoint, Trust, VKey, open_checkpoint
+from ledgercheck import canonical, ed25519, export, heads, receipt, vault
+from ledgercheck.keys import KEY_FILE_BYTES_MAX, Trust, read_keys
+from ledgercheck.names import is_ledger
+from ledgercheck.report import EXIT_WRONG_USE, Report
 
 SOURCES = {"vault": vault.check, "export": export.check, "receipt": receipt.check}
 
@@ -34,75 +35,70 @@ class Arguments(argparse.ArgumentParser):
 
 
 def main():
-    if sys.argv[1:] == ["json"]:
-        return answer(canonical_form)
-    if sys.argv[1:] == ["batch"]:
-        return answer(verify_one)
-    if sys.argv[1:] == ["ed25519"]:
-        return answer(signature)
-    findings = verify(sys.argv[1:])
-    report(findings)
-    return findings.exit_code()
+    questions = {"json": canonical_form, "batch": verify_one, "ed25519": signature}
+    if len(sys.argv) == 2 and sys.argv[1] in questions:
+        return answer(questions[sys.argv[1]])
+    report, as_json = verify(sys.argv[1:])
+    if as_json:
+        print(json.dumps(report.to_json(), indent=2, sort_keys=True))
+    else:
+        show(report)
+    return report.exit_code()
 
 
 def verify(words):
-    """Findings for one command line."""
+    """The report on one command line, and whether it is wanted as JSON."""
     parser = Arguments(prog="verify.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("what", choices=SOURCES)
     parser.add_argument("path")
     parser.add_argument("--key", action="append", required=True)
-    parser.add_argument("--head")
+    parser.add_argument("--head", action="append", default=[])
+    parser.add_argument("--ledger", action="append", default=[])
+    parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(words)
+    if not all(map(is_ledger, arguments.ledger)):
+        parser.error("--ledger is no name of a ledger")
     try:
-        trust = Trust([read_vkey(key) for key in arguments.key])
-    except ValueError as error:
+        trust = Trust([vkey for key in arguments.key for vkey in read_key(key)])
+    except (ValueError, OSError) as error:
         parser.error(str(error))
-    findings = Findings()
-    try:
-        head = read_head(arguments.head, trust) if arguments.head else None
-        SOURCES[arguments.what](arguments.path, trust, head, findings)
-    except Problem as problem:
-        findings.add(problem.code, arguments.path, problem.detail)
-    except (CouldNotCheck, OSError) as error:
-        findings.could_not_check(str(error))
-    return findings
+    report = Report(f"{arguments.what} {arguments.path}", arguments.ledger)
+    opened = heads.read_heads(arguments.head, trust, report)
+    SOURCES[arguments.what](arguments.path, trust, opened, report)
+    return report, arguments.json
 
 
-def read_vkey(key):
-    if os.path.exists(key):
-        with open(key, encoding="utf-8") as file:
-            key = file.read(4096)
-    return VKey(key)
+def read_key(key):
+    if not os.path.exists(key):
+        return read_keys(key)
+    with open(key, encoding="utf-8", newline="") as file:
+        text = file.read(KEY_FILE_BYTES_MAX + 1)
+    if len(text) > KEY_FILE_BYTES_MAX:
+        raise ValueError(f"{key}: larger than a key file can be ({KEY_FILE_BYTES_MAX} bytes)")
+    return read_keys(text)
 
 
-def read_head(path, trust):
-    """The expected head: a checkpoint that a key of the auditor signed."""
-    with open(path, "rb") as file:
-        data = file.read(NOTE_BYTES_MAX + 1)
-    try:
-        return open_checkpoint(data, Checkpoint(data).origin, trust)
-    except ValueError as error:
-        raise Problem("CHECKPOINT_INVALID", str(error)) from None
-
-
-def report(findings):
-    for code, where, detail in findings.list:
-        print(f"{code}\t{where}\t{detail}")
-    for text in findings.notes:
+def show(report):
+    for code, kind, ledger, first, last, message in report.findings:
+        print(code, kind, ledger or "-", first if first is not None else "-", last if last is not None else "-", message, sep="\t")
+    for one in report.unchecked:
+        print(f"not checked: {one.code}: {one.what}: {one.why}", file=sys.stderr)
+    for text in report.notes:
         print(f"note: {text}", file=sys.stderr)
-    for text in findings.unchecked:
-        print(f"could not check: {text}", file=sys.stderr)
+    print(report.verdict(), file=sys.stderr)
 
 
 def answer(question):
     for line in sys.stdin:
         print(json.dumps(question(json.loads(line))), flush=True)
-    return EXIT_GOOD
+    return 0
 
 
 def verify_one(words):
-    findings = verify(words)
-    return {"exit": findings.exit_code(), "codes": sorted(findings.codes), "findings": findings.list}
+    try:
+        return verify(words)[0].to_json()
+    except SystemExit as wrong:
+        return {"exit_code": wrong.code, "verdict": None, "findings": [], "unchecked": []}
 
 
 def canonical_form(question):

@@ -185,7 +185,7 @@ pub(crate) fn assert_at_rest(
 fn assert_good_with_head(engine: &Engine, vault: &DirectoryVault, records: u64) {
     let head = engine.checkpoint(&name(LEDGER)).unwrap();
     assert_eq!(head.checkpoint.size, records);
-    let heads = vec![("head".to_owned(), head.note.clone().into_bytes())];
+    let heads = vec![HeadFile::new("head", head.note.clone())];
     let report = verify_with(vault.root(), heads);
     assert_eq!(report.verdict(), Verdict::Good, "{:?} {:?}", report.findings, report.unchecked);
     assert_eq!(report.records(), records);

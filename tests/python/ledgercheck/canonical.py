@@ -5,10 +5,15 @@ objects are dicts, integers stay int, every other number is a float.
 """
 
 import re
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 
 SAFE_INTEGER_MAX = 2**53 - 1
-# From here on ES6 writes a number with an exponent, and it can be told from an integer.
+# From here on a double is written as an integer that could not be read again,
+INTEGER_LIKE_FROM = 2.0**53
+# and from here on ES6 writes it with an exponent, and it can be told from an integer.
 EXPONENT_FROM = 1e21
+# No double has more significant digits than this (the smallest subnormals have 767).
+DOUBLE_DIGITS_MAX = 800
 
 EVENT_DEPTH_MAX = 64
 RECORD_DEPTH_MAX = 65
@@ -178,14 +183,58 @@ class _Reader:
         if found.group(1) is None and found.group(2) is None:
             # 2^53 has 16 digits: more cannot fit, and int() must not be made to read a megabyte.
             if len(text) > 17 or abs(int(text)) > SAFE_INTEGER_MAX:
-                self.fail("json_number_range", "an integer beyond 2^53 - 1", start)
+                self.fail("json_number_inexact", "an integer beyond 2^53 - 1", start)
             return int(text)
         number = float(text)
-        if SAFE_INTEGER_MAX < abs(number) < EXPONENT_FROM or number in (float("inf"), float("-inf")):
-            self.fail("json_number_range", "a number that a double does not carry", start)
-        if number == 0 and re.search(rb"[1-9]", re.split(rb"[eE]", text)[0]):
-            self.fail("json_number_range", "a number that becomes zero", start)
+        if not carries(number, text):
+            self.fail("json_number_inexact", "a number that a double does not carry", start)
         return number
+
+
+def carries(number, text):
+    """Whether the double says all that the literal, which is not an integer, says."""
+    digits = re.split(rb"[eE]", text)[0].replace(b"-", b"").replace(b".", b"").lstrip(b"0").decode()
+    if not digits:
+        return True
+    size = abs(number)
+    if size in (0.0, float("inf")) or INTEGER_LIKE_FROM <= size < EXPONENT_FROM:
+        return False
+    canonical = es6_number(size).partition("e")[0].replace(".", "").lstrip("0")
+    return digits == canonical or digits in roundings(size, len(digits))
+
+
+def roundings(size, count):
+    """The digits of a double at `count` significant digits; both neighbours where they are equally near."""
+    exact = Decimal(size)
+    if count > DOUBLE_DIGITS_MAX:
+        return {digits_of(exact, DOUBLE_DIGITS_MAX) + "0" * (count - DOUBLE_DIGITS_MAX)}
+    lower = rounded(exact, count, ROUND_FLOOR)
+    upper = rounded(exact, count, ROUND_CEILING)
+    wide = Context(prec=2 * DOUBLE_DIGITS_MAX + 800)
+    if wide.subtract(exact, lower) == wide.subtract(upper, exact):
+        return {digits_of(lower, count), digits_of(upper, count)}
+    return {digits_of(rounded(exact, count, ROUND_HALF_EVEN), count)}
+
+
+def rounded(exact, count, how):
+    return Context(prec=count, rounding=how).plus(exact)
+
+
+def digits_of(number, count):
+    """Exactly `count` significant digits of a number that has no more."""
+    return "".join(map(str, number.as_tuple().digits)).rstrip("0").ljust(count, "0")
+
+
+def is_inexact_number(text):
+    """Whether a string is a number literal that a double does not carry (section 3, numbers_as_text)."""
+    data = text.encode("utf-8")
+    if not _NUMBER.fullmatch(data):
+        return False
+    try:
+        parse(data)
+    except JsonError as error:
+        return error.code == "json_number_inexact"
+    return False
 
 
 def write(value):

@@ -1,12 +1,13 @@
 """Section 5: the two rules for Ed25519 signatures.
 
 `cryptography` (OpenSSL) answers first because it is fast. What it accepts satisfies S < L and
-[S]B - [k]A = R with R in canonical form, so together with `usable_key` it satisfies the rule for
+[S]B - [k]A = R with R in canonical form, so with a look at A's form and order it satisfies the rule for
 records, and with a look at R's order the strict rule as well. What it refuses may still satisfy the
 rule for records, which has the cofactor; so a refusal is decided by the arithmetic below, which is
 written out of the rule's text with big integers and shares nothing with OpenSSL.
 """
 
+import functools
 import hashlib
 
 from cryptography.exceptions import InvalidSignature
@@ -92,13 +93,18 @@ def _openssl(public, message, signature):
         return False
 
 
+_fit = functools.lru_cache(maxsize=4096)(lambda public: decode(public) is not None and not small_order(decode(public)))
+
+
 def verify_record(public, message, signature):
-    """The rule for records. `public` has passed `usable_key`."""
+    """The rule for records, under any 32 bytes: a key identifier may spell what is no key."""
+    if not _fit(public):
+        return False
     return _openssl(public, message, signature) or by_the_text(public, message, signature, False)
 
 
 def verify_strict(public, message, signature):
-    """The strict rule, for checkpoints and manifests."""
+    """The strict rule, for checkpoints and manifests. `public` has passed `usable_key`."""
     if _openssl(public, message, signature):
         r = decode(signature[:32])
         return r is not None and not small_order(r)

@@ -1,12 +1,12 @@
-"""Section 7.3: manifests."""
+"""Sections 7.3 and 7.4: manifests and the names of files in a vault."""
 
 import hashlib
 import re
 
 from . import canonical
-from .names import SEQ_MAX, is_hex32, is_integer, is_key_id, is_ledger, is_origin
-from .note import Checkpoint, Note, unbase64
-from .record import LINE_BYTES_MAX
+from .line import LINE_BYTES_MAX
+from .names import SEQ_MAX, is_hex32, is_integer, is_key_id, is_ledger, is_origin, unbase64
+from .note import Checkpoint, Note
 from .tree import Subtrees, cover
 
 SEGMENT_RECORDS = 65536
@@ -18,22 +18,37 @@ MANIFEST_DEPTH_MAX = 2
 LINE_BYTES_MIN = 90
 TITLE = "indelible segment manifest v1"
 
+_OTHER_TITLE = re.compile("indelible segment manifest v(?:0|[1-9][0-9]*)")
 _MEMBERS = {
     "checkpoint", "count", "first_prev", "first_seq", "keys", "last_digest", "last_seq", "ledger",
     "object", "origin", "packed", "plain", "previous", "subtrees", "v",
 }  # fmt: skip
-_NAME = re.compile(r"([0-9]{20})-([0-9]{20})\.(?:(manifest)|[0-9a-f]{16}\.jsonl\.zst)")
+_MANIFEST_NAME = re.compile(r"([0-9]{20})-([0-9]{20})\.manifest", re.ASCII)
+_SEGMENT_NAME = re.compile(r"[0-9]{20}-[0-9]{20}\.[0-9a-f]{16}\.jsonl\.zst", re.ASCII)
 
 
-def parse_name(name):
-    """("manifest" or "segment", first, last) of a file name, or None."""
-    found = _NAME.fullmatch(name)
-    if not found:
-        return None
-    first, last = int(found[1]), int(found[2])
-    if not first <= last <= SEQ_MAX or first // SEGMENT_RECORDS != last // SEGMENT_RECORDS:
-        return None
-    return found[3] or "segment", first, last
+class OtherVersion(Exception):
+    """A manifest of a later program."""
+
+
+def named_run(name):
+    """(first, last) of a manifest's name, or None when it is not named like one."""
+    found = _MANIFEST_NAME.fullmatch(name)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def is_segment_name(name):
+    return bool(_SEGMENT_NAME.fullmatch(name))
+
+
+def is_run(first, last):
+    return first <= last <= SEQ_MAX and first // SEGMENT_RECORDS == last // SEGMENT_RECORDS
+
+
+def is_almost_named(name):
+    lower, before = name.lower(), name.split("-")[0]
+    digits = sum(character in "0123456789" for character in before)
+    return "manifest" in lower or ".jsonl" in lower or lower.endswith(".zst") or (len(before) >= 16 and digits >= 16)
 
 
 def _sized(value):
@@ -41,7 +56,7 @@ def _sized(value):
 
 
 class Manifest:
-    """A manifest whose members are in form and agree with each other; ValueError otherwise.
+    """A manifest whose members are in form and agree with each other; ValueError or OtherVersion otherwise.
 
     Says nothing about signatures: what an unsigned manifest claims can still be held against its lines.
     """
@@ -50,57 +65,64 @@ class Manifest:
         if len(data) > MANIFEST_BYTES_MAX:
             raise ValueError("larger than a manifest can be")
         self.note = Note(data)
-        try:
-            self.read()
-        except canonical.JsonError as error:
-            raise ValueError(str(error)) from None
-        self.text_sha256 = hashlib.sha256(self.note.text.encode()).hexdigest()
-
-    def read(self):
         lines = self.note.text.split("\n")
+        if lines[0] != TITLE and _OTHER_TITLE.fullmatch(lines[0]):
+            raise OtherVersion(lines[0])
         if len(lines) != 3 or lines[0] != TITLE or lines[2]:
             raise ValueError("not the two lines of a manifest")
-        value = canonical.parse_canonical(lines[1].encode(), MANIFEST_DEPTH_MAX)
+        try:
+            value = canonical.parse_canonical(lines[1].encode(), MANIFEST_DEPTH_MAX)
+        except canonical.JsonError as error:
+            raise ValueError(str(error)) from None
         if not isinstance(value, dict) or set(value) != _MEMBERS:
             raise ValueError("other members than a manifest has")
-        fits = (
-            isinstance(value["checkpoint"], str),
-            is_integer(value["count"], 1, SEGMENT_RECORDS),
-            is_integer(value["first_seq"]) and is_integer(value["last_seq"]),
-            value["first_prev"] is None or is_hex32(value["first_prev"]),
-            value["previous"] is None or is_hex32(value["previous"]),
-            isinstance(value["keys"], list) and all(map(is_key_id, value["keys"])),
-            is_hex32(value["last_digest"]),
-            is_ledger(value["ledger"]) and is_origin(value["origin"], value["ledger"]),
-            _sized(value["packed"]) and _sized(value["plain"]),
-            isinstance(value["subtrees"], list),
-            is_integer(value["v"], 1, 1),
-        )
-        if not all(fits):
+        if not all(in_form(value)):
             raise ValueError("a member of a manifest is not in its form")
         self.__dict__.update(value)
         self.subtrees = [unbase64(part) if isinstance(part, str) else None for part in self.subtrees]
         self.agrees()
+        self.text_sha256 = hashlib.sha256(self.note.text.encode()).hexdigest()
 
     def agrees(self):
         first, last = self.first_seq, self.last_seq
-        checkpoint = Checkpoint(self.checkpoint)
+        try:
+            self.tip = Checkpoint(self.checkpoint)
+        except ValueError as error:
+            raise ValueError(f"its checkpoint: {error}") from None
         whole = (
-            last - first + 1 == self.count,
-            first // SEGMENT_RECORDS == last // SEGMENT_RECORDS,
+            is_run(first, last) and last - first + 1 == self.count,
             (self.first_prev is None) == (self.previous is None) == (first == 0),
             self.object == f"{first:020}-{last:020}.{self.packed['sha256'][:16]}.jsonl.zst",
             all(part is not None and len(part) == 32 for part in self.subtrees),
-            len(self.subtrees) == len(list(cover(first, last + 1))),
             self.keys == sorted(set(self.keys)),
             self.count * LINE_BYTES_MIN <= self.plain["size"],
             self.plain["size"] <= min(PLAIN_BYTES_MAX, self.count * LINE_BYTES_MAX),
-            1 <= self.packed["size"] <= PACKED_BYTES_MAX,
-            checkpoint.origin == self.origin and checkpoint.size == last + 1,
+            self.packed["size"] <= PACKED_BYTES_MAX,
+            self.tip.origin == self.origin and self.tip.size == last + 1,
         )
-        if not all(whole) or (first == 0 and self.range().root() != checkpoint.root):
+        if not all(whole) or len(self.subtrees) != len(list(cover(first, last + 1))):
             raise ValueError("members of a manifest contradict each other")
+        if first == 0 and self.range().root() != self.tip.root:
+            raise ValueError("a manifest's subtrees do not lead to its checkpoint")
 
     def range(self):
         """The subtrees with the sizes that follow from the run."""
         return Subtrees(self.first_seq, zip(cover(self.first_seq, self.last_seq + 1), self.subtrees))
+
+
+def in_form(value):
+    """Whether each member has its form."""
+    return (
+        isinstance(value["checkpoint"], str),
+        is_integer(value["count"]),
+        is_integer(value["first_seq"]) and is_integer(value["last_seq"]),
+        value["first_prev"] is None or is_hex32(value["first_prev"]),
+        value["previous"] is None or is_hex32(value["previous"]),
+        isinstance(value["keys"], list) and all(map(is_key_id, value["keys"])),
+        is_hex32(value["last_digest"]),
+        is_ledger(value["ledger"]) and is_origin(value["origin"], value["ledger"]),
+        isinstance(value["object"], str),
+        _sized(value["packed"]) and _sized(value["plain"]),
+        isinstance(value["subtrees"], list),
+        is_integer(value["v"], 1, 1),
+    )

@@ -1,5 +1,7 @@
-"""Section 2: names, ids, times and numbers."""
+"""Section 2: names, ids, times and numbers; and strict base64."""
 
+import base64
+import binascii
 import re
 
 SEQ_MAX = 2**53 - 1
@@ -9,6 +11,7 @@ _SERVER = re.compile(r"[a-z0-9][a-z0-9.-]{0,125}(:[0-9]{1,5})?")
 _TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})\.[0-9]{6}Z")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _HEX32 = re.compile(r"[0-9a-f]{64}")
+_KIND = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _KEY_ID = re.compile(r"ed25519:[0-9a-f]{64}")
 
 
@@ -31,6 +34,10 @@ def is_key_id(value):
     return isinstance(value, str) and bool(_KEY_ID.fullmatch(value))
 
 
+def is_kind(value):
+    return isinstance(value, str) and bool(_KIND.fullmatch(value))
+
+
 def is_hex32(value):
     return isinstance(value, str) and bool(_HEX32.fullmatch(value))
 
@@ -49,3 +56,12 @@ def is_time(value):
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     days = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)[month - 1]
     return 1 <= day <= days
+
+
+def unbase64(text):
+    """Bytes of strict base64 (one spelling each), or None."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return data if base64.b64encode(data).decode() == text else None

@@ -1,68 +1,23 @@
-"""Sections 5 and 6: vkeys, signed notes and checkpoints."""
+"""Section 6: signed notes and checkpoints."""
 
-import base64
-import binascii
 import re
 
 from . import ed25519
-from .findings import Problem
-from .names import is_origin
+from .keys import has_white_space, key_hash
+from .names import is_origin, unbase64
 from .tree import sha256
 
 NOTE_BYTES_MAX = 256 << 10
 SIGNATURES_MAX = 100
 SIZE_MAX = 2**63 - 1
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"0|[1-9][0-9]*")
 
-
-def unbase64(text):
-    """Bytes of strict base64 (one spelling each), or None."""
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return data if base64.b64encode(data).decode() == text else None
-
-
-def key_id(public):
-    return "ed25519:" + public.hex()
-
-
-class VKey:
-    def __init__(self, text):
-        # The base64 may contain a plus, the name may not: only the first two divide.
-        parts = text.strip().split("+", 2)
-        if len(parts) != 3 or not re.fullmatch("[0-9a-f]{8}", parts[1]):
-            raise ValueError("not a vkey")
-        self.name, material = parts[0], unbase64(parts[2])
-        if not self.name or material is None or len(material) != 33 or material[0] != 1:
-            raise ValueError("not an Ed25519 vkey")
-        self.public = material[1:]
-        if key_hash(self.name, self.public).hex() != parts[1]:
-            raise ValueError("the vkey's hash does not belong to its name and key")
-        if not ed25519.usable_key(self.public):
-            raise ValueError("the vkey's public key is not usable")
-
-    def trusts(self, origin):
-        return self.name == origin or ("/" not in self.name and origin.startswith(self.name + "/"))
-
-
-def key_hash(name, public):
-    return sha256(name.encode(), b"\n\x01", public)[:4]
-
-
-class Trust:
-    """The keys that the auditor gave; nothing that is checked adds to them."""
-
-    def __init__(self, vkeys):
-        self.vkeys = vkeys
-
-    def keys(self, origin):
-        return {key_id(vkey.public): vkey.public for vkey in self.vkeys if vkey.trusts(origin)}
+GOOD, UNKNOWN, WRONG = "good", "unknown", "wrong"
 
 
 class Note:
-    """A signed note, taken apart and not yet believed."""
+    """A signed note, taken apart and not yet believed; ValueError when the bytes are none."""
 
     def __init__(self, data):
         try:
@@ -76,31 +31,36 @@ class Note:
         head, found, tail = text.rpartition("\n\n")
         if not found or not tail.endswith("\n"):
             raise ValueError("a note without signatures")
-        self.text, self.signatures = head + "\n", []
+        self.text = head + "\n"
         lines = tail[:-1].split("\n")
         if len(lines) > SIGNATURES_MAX:
             raise ValueError(f"more than {SIGNATURES_MAX} signature lines")
-        for line in lines:
-            parts = line.split(" ")
-            blob = unbase64(parts[2]) if len(parts) == 3 and parts[0] == "\u2014" else None
-            if blob is None or len(blob) < 5 or not parts[1] or "+" in parts[1] or parts[1].split() != [parts[1]]:
-                raise ValueError("a line that is no signature")
-            self.signatures.append((parts[1], blob[:4], blob[4:]))
+        self.signatures = [signature_line(line) for line in lines]
 
-    def check(self, origin, trust, code):
-        """Problem unless a trusted key signed as `origin`, and none that is trusted signed wrongly."""
-        good = False
+    def judge(self, origin, trust):
+        """GOOD; UNKNOWN when no line counts; WRONG when one that counts does not verify."""
         keys = trust.keys(origin).values()
+        result = UNKNOWN
         for name, hash4, signature in self.signatures:
             # Four bytes may collide: any key that fits may be the one that is meant.
             meant = [key for key in keys if name == origin and key_hash(name, key) == hash4]
             if not meant:
                 continue
             if not any(ed25519.verify_strict(key, self.text.encode(), signature) for key in meant):
-                raise Problem(code, "a trusted key's signature does not match")
-            good = True
-        if not good:
-            raise Problem("KEY_UNKNOWN", f"no trusted key signed as {origin}")
+                return WRONG
+            result = GOOD
+        return result
+
+
+def signature_line(line):
+    """(name, four bytes, signature)"""
+    parts = line.split(" ")
+    if len(parts) != 3 or parts[0] != "\u2014":
+        raise ValueError("a line that is no signature")
+    name, blob = parts[1], unbase64(parts[2])
+    if not name or "+" in name or has_white_space(name) or blob is None or len(blob) < 5:
+        raise ValueError("a line that is no signature")
+    return name, blob[:4], blob[4:]
 
 
 class Checkpoint:
@@ -112,22 +72,32 @@ class Checkpoint:
         if len(lines) != 4 or lines[3]:
             raise ValueError("a checkpoint has three lines")
         self.origin, size, root = lines[0], lines[1], unbase64(lines[2])
-        if not is_origin(self.origin) or not _NUMBER.fullmatch(size) or root is None or len(root) != 32:
+        if not is_origin(self.origin) or not _NUMBER.fullmatch(size) or len(size) > 19:
             raise ValueError("a checkpoint's lines do not fit")
         self.size, self.root = int(size), root
-        if self.size > SIZE_MAX:
-            raise ValueError("a checkpoint larger than a ledger can be")
+        if root is None or len(root) != 32 or self.size > SIZE_MAX:
+            raise ValueError("a checkpoint's lines do not fit")
         if self.size == 0 and root != sha256():
             raise ValueError("an empty tree with another root")
+        self.ledger = self.origin.partition("/")[2]
 
 
 def open_checkpoint(data, origin, trust):
-    """The checkpoint of `origin`; Problem CHECKPOINT_INVALID or KEY_UNKNOWN."""
+    """(checkpoint, None), or (None, code): it is none, or of another origin, or not well signed."""
     try:
         checkpoint = Checkpoint(data)
-    except ValueError as error:
-        raise Problem("CHECKPOINT_INVALID", str(error)) from None
+    except ValueError:
+        return None, "CHECKPOINT_INVALID"
     if checkpoint.origin != origin:
-        raise Problem("CHECKPOINT_INVALID", f"a checkpoint of {checkpoint.origin}")
-    checkpoint.note.check(origin, trust, "CHECKPOINT_INVALID")
-    return checkpoint
+        return None, "CHECKPOINT_INVALID"
+    verdict = checkpoint.note.judge(origin, trust)
+    if verdict == GOOD:
+        return checkpoint, None
+    return None, "KEY_UNKNOWN" if verdict == UNKNOWN else "CHECKPOINT_INVALID"
+
+
+def mend(data):
+    """A checkpoint's file after editors and mail programs, as it was."""
+    if data.startswith(BYTE_ORDER_MARK):
+        data = data[len(BYTE_ORDER_MARK) :]
+    return data.replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n"

@@ -1,19 +1,17 @@
-"""Sections 3 and 7.1: records, system objects and lines."""
+"""Sections 3 and 4: records, system objects, digests, and what a record may be in its place (3.2)."""
 
 import re
 
 from . import canonical
-from .names import is_event_id, is_hex32, is_integer, is_key_id, is_ledger, is_origin, is_time
-from .note import unbase64
+from .names import is_event_id, is_hex32, is_integer, is_key_id, is_kind, is_ledger, is_origin, is_time
 from .tree import sha256
 
 BODY_BYTES_MAX = 1 << 20
-# With its line feed.
-LINE_BYTES_MAX = 2 << 20
+POINTERS_BYTES_MAX = 256 << 10
 MAX_UNSIGNED_MAX = 65536
 
-_PREFIX = re.compile(rb'\{"(?:alg":"ed25519","digest":"([0-9a-f]{64})","kid":"(ed25519:[0-9a-f]{64})|digest":"([0-9a-f]{64}))","record":')
-_SUFFIX = re.compile(rb',"sig":"([A-Za-z0-9+/]{86}==)"\}')
+_INDEX = re.compile(r"0|[1-9][0-9]*")
+_BAD_ESCAPE = re.compile(r"~(?![01])")
 
 
 class Record:
@@ -26,8 +24,10 @@ class Record:
             raise ValueError(str(error)) from None
         if not isinstance(value, dict):
             raise ValueError("a record is an object")
+        members = {"id", "ledger", "seq", "time", "v"}
+        texts = {"numbers_as_text"} & set(value) if "event" in value else set()
         body = "event" if "event" in value else "system"
-        if set(value) != {body, "id", "ledger", "seq", "time", "v"}:
+        if set(value) != members | {body} | texts:
             raise ValueError("a record has other members")
         if not isinstance(value[body], dict) or len(canonical.write(value[body])) > BODY_BYTES_MAX:
             raise ValueError(f"{body} is no object of allowed size")
@@ -40,70 +40,95 @@ class Record:
         )
         if not all(fits):
             raise ValueError("a member of a record is not in its form")
+        if texts and not are_numbers_as_text(value["numbers_as_text"], value["event"]):
+            raise ValueError("numbers_as_text is not in its form")
         self.data = data
-        self.id, self.ledger, self.seq, self.time = value["id"], value["ledger"], value["seq"], value["time"]
+        self.ledger, self.seq, self.time = value["ledger"], value["seq"], value["time"]
         self.system = value["system"] if body == "system" else None
-        if self.system is not None and not isinstance(self.system.get("kind"), str):
+        if self.system is not None and not is_kind(self.system.get("kind")):
             raise ValueError("a system object without a kind")
+        self.kind = self.system["kind"] if self.system else None
 
     def digest(self, previous):
-        return sha256(self.data, previous or b"")
+        return record_digest(self.data, previous)
 
 
-def check_system(system):
-    """A system object's kind; ValueError when it is not in the form of its kind."""
-    kind = system["kind"]
-    if kind == "ledger_created":
-        fits = (
-            set(system) == {"keys", "kind", "max_unsigned", "origin", "sign_per"}
-            and isinstance(system["keys"], list)
-            and system["keys"]
-            and all(map(is_key_id, system["keys"]))
-            and is_integer(system["max_unsigned"], 0, MAX_UNSIGNED_MAX)
-            and is_origin(system["origin"])
-            and system["sign_per"] in ("record", "commit")
-        )
-    elif kind == "segment_archived":
-        fits = (
-            set(system) == {"first_seq", "kind", "last_seq", "manifest_sha256", "segment_sha256", "vault"}
-            and is_integer(system["first_seq"])
-            and is_integer(system["last_seq"], system["first_seq"])
-            and is_hex32(system["manifest_sha256"])
-            and is_hex32(system["segment_sha256"])
-            and isinstance(system["vault"], str)
-        )
-    else:
-        fits = True
-    if not fits:
-        raise ValueError(f"a system object is not in the form of {kind}")
-    return kind
+def record_digest(data, previous):
+    return sha256(data, previous or b"")
 
 
-class Line:
-    """One line of a segment (without its LF), taken apart; ValueError when it has another layout."""
-
-    def __init__(self, data):
-        found = _PREFIX.match(data)
-        if len(data) >= LINE_BYTES_MAX or not found or not data.endswith(b"}"):
-            raise ValueError("not the layout of a line")
-        self.kid, self.signature = None, None
-        if found.group(2) is None:
-            self.digest = bytes.fromhex(found.group(3).decode())
-            self.record = braced(data[found.end() : -1])
-            return
-        # The tail has a fixed length, and nothing in the record can pose as it.
-        tail = _SUFFIX.fullmatch(data[-98:])
-        if not tail:
-            raise ValueError("not the layout of a signed line")
-        self.digest = bytes.fromhex(found.group(1).decode())
-        self.kid = found.group(2).decode()
-        self.record = braced(data[found.end() : -98])
-        self.signature = unbase64(tail.group(1).decode())
-        if self.signature is None:
-            raise ValueError("a signature is not strict base64")
+def are_numbers_as_text(pointers, event):
+    if not isinstance(pointers, list) or not pointers or not all(isinstance(p, str) for p in pointers):
+        return False
+    spelled = [pointer.encode() for pointer in pointers]
+    ascending = all(a < b for a, b in zip(spelled, spelled[1:]))
+    if not ascending or len(canonical.write(pointers)) > POINTERS_BYTES_MAX:
+        return False
+    return all(canonical.is_inexact_number(text) for text in (pointed_at(event, p) for p in pointers))
 
 
-def braced(record):
-    if record[:1] != b"{" or record[-1:] != b"}" or len(record) < 2:
-        raise ValueError("the record of a line is no object")
-    return record
+def pointed_at(value, pointer):
+    """The string that an RFC 6901 pointer leads to; an empty one, which is no number, when there is none."""
+    if pointer[:1] != "/" or _BAD_ESCAPE.search(pointer):
+        return ""
+    for token in pointer[1:].split("/"):
+        token = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict) and token in value:
+            value = value[token]
+        elif isinstance(value, list) and _INDEX.fullmatch(token) and len(token) < 9 and int(token) < len(value):
+            value = value[int(token)]
+        else:
+            return ""
+    return value if isinstance(value, str) else ""
+
+
+def is_creation(system):
+    return (
+        set(system) == {"keys", "kind", "max_unsigned", "numbers", "origin", "sign_per"}
+        and isinstance(system["keys"], list)
+        and bool(system["keys"])
+        and all(map(is_key_id, system["keys"]))
+        and is_integer(system["max_unsigned"], 0, MAX_UNSIGNED_MAX)
+        and system["numbers"] in ("exact", "text")
+        and is_origin(system["origin"])
+        and system["sign_per"] in ("record", "commit")
+    )
+
+
+def is_segment_archived(system):
+    return (
+        set(system) == {"first_seq", "kind", "last_seq", "manifest_sha256", "segment_sha256", "vault"}
+        and is_integer(system["first_seq"])
+        and is_integer(system["last_seq"], system["first_seq"])
+        and is_hex32(system["manifest_sha256"])
+        and is_hex32(system["segment_sha256"])
+        and isinstance(system["vault"], str)
+    )
+
+
+KINDS = {"ledger_created": is_creation, "segment_archived": is_segment_archived}
+
+
+class Contents:
+    """What section 3.2 says of a record where it stands.
+
+    `code` is CREATION_INVALID, NOT_CANONICAL or None; `unknown_kind` a kind that this page does not have;
+    `creation` the system object where record 0 has the form of a creation; `strangers` those of its keys
+    that are not trusted.
+    """
+
+    def __init__(self, record, origin, trusted):
+        self.code, self.unknown_kind, self.creation, self.strangers = None, None, None, []
+        created = record.kind == "ledger_created"
+        if record.seq == 0 or created:
+            if not (record.seq == 0 and created and is_creation(record.system)):
+                self.code = "CREATION_INVALID"
+            elif record.system["origin"] != origin or origin.partition("/")[2] != record.ledger:
+                self.code = "CREATION_INVALID"
+        elif record.kind in KINDS and not KINDS[record.kind](record.system):
+            self.code = "NOT_CANONICAL"
+        if record.kind and record.kind not in KINDS and record.system.get("informative") is not True:
+            self.unknown_kind = record.kind
+        if record.seq == 0 and created and is_creation(record.system):
+            self.creation = record.system
+            self.strangers = sorted(set(record.system["keys"]) - set(trusted))

@@ -51,7 +51,19 @@ class Subtrees:
         """Both runs as one, or None when the other does not begin where this one ends."""
         if other.begin != self.end:
             return None
-        return Subtrees(self.begin, self.parts + other.parts)
+        whole = self.copy()
+        for size, part in other.parts:
+            whole.append(size, part)
+        return whole
+
+    def copy(self):
+        other = Subtrees(self.begin)
+        other.end, other.parts = self.end, list(self.parts)
+        return other
+
+    def add(self, digest):
+        """Appends the leaf of a record's digest."""
+        self.append(1, leaf_hash(digest))
 
     def hashes(self):
         return [part for _, part in self.parts]

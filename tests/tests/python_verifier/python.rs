@@ -1,6 +1,6 @@
 //! Running the Python verifier, and holding it against the Rust one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 
 use indelible_tests::programs::{indelible_verify, repository, run};
 use serde_json::{Value, json};
+
+use crate::report::{FINDINGS_LISTED_MAX, Precision, Said};
 
 /// The Python program and its interpreter.
 pub struct Python {
@@ -56,41 +58,47 @@ impl Python {
     }
 }
 
-/// A command line for both programs, and codes that must be among those found.
+/// A command line for both programs, and what they must say of it.
 pub struct Case {
     pub name: String,
     pub arguments: Vec<String>,
+    /// Codes that must be among those found.
     pub must: BTreeSet<String>,
+    /// All that must be said, where that is known.
+    pub expected: Option<Said>,
+    pub precision: Precision,
 }
 
-/// Both programs find the same codes and end alike in each case.
+/// Both programs say the same in each case, and what is expected. Gives how often which verdict was reached.
 #[track_caller]
-pub fn agree(cases: &[Case]) {
+pub fn agree(cases: &[Case]) -> BTreeMap<String, usize> {
     let questions: Vec<Value> = cases.iter().map(|case| json!(case.arguments)).collect();
     let answers = Python::program().ask("batch", &questions);
+    let mut verdicts = BTreeMap::new();
     let mut differences = Vec::new();
     for (case, python) in cases.iter().zip(answers) {
-        let ran =
-            run(indelible_verify(), case.arguments.iter().map(String::as_str).chain(["--json"]));
+        // A receipt has one finding; only the others have an option for how many are listed.
+        let listed = FINDINGS_LISTED_MAX.to_string();
+        let more = ["--json", "--max-findings", &listed];
+        let more = if case.arguments[0] == "receipt" { &more[..1] } else { &more[..] };
+        let given = case.arguments.iter().map(String::as_str);
+        let ran = run(indelible_verify(), given.chain(more.iter().copied()));
         let report = ran.json();
-        let rust = found(&report);
-        let same = codes(&python["codes"]) == rust && python["exit"] == ran.code;
-        if !same || !case.must.is_subset(&rust) {
+        assert_eq!(report["exit_code"], ran.code, "{}: exit code and report differ", case.name);
+        let rust_said = Said::of_report(&report, case.precision);
+        let python_said = Said::of_report(&python, case.precision);
+        *verdicts.entry(rust_said.verdict().to_owned()).or_default() += 1;
+        let same = rust_said == python_said;
+        let expected = case.expected.as_ref().is_none_or(|expected| *expected == rust_said);
+        let codes = rust_said.codes();
+        if !same || !expected || !case.must.iter().all(|code| codes.contains(code.as_str())) {
             differences.push(format!(
-                "{} ({}): must have {:?}\n  Rust: exit {}, {rust:?} {}\n  Python: {python}",
-                case.name, case.arguments[0], case.must, ran.code, report["findings"]
+                "{}: must have {:?}\n  expected {:?}\n  Rust     {rust_said:?}\n  Python   {python_said:?}\n  {}",
+                case.name, case.must, case.expected, report["findings"]
             ));
         }
     }
     let (count, all) = (differences.len(), cases.len());
     assert!(differences.is_empty(), "{count} of {all} differ:\n{}", differences.join("\n"));
-}
-
-fn codes(list: &Value) -> BTreeSet<String> {
-    list.as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned()).collect()
-}
-
-fn found(report: &Value) -> BTreeSet<String> {
-    let findings = report["findings"].as_array().unwrap();
-    findings.iter().map(|finding| finding["code"].as_str().unwrap().to_owned()).collect()
+    verdicts
 }

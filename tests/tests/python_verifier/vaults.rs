@@ -88,7 +88,7 @@ fn every_attack_on_segments_and_manifests_has_the_same_codes() {
     scene.vault("its manifest gone", &ledger, None, &["SEGMENT_MISSING"], |v| {
         fs::remove_file(&parts(v)[1].manifest_file).unwrap();
     });
-    scene.vault("the tail cut", &ledger, Some(&head), &["TAIL_MISSING"], |v| parts(v)[3].remove());
+    scene.vault("the tail cut", &ledger, Some(&head), &["HEAD_BEHIND"], |v| parts(v)[3].remove());
     scene.vault("the tail cut, no head", &ledger, None, &[], |v| parts(v)[3].remove());
     scene.vault("segments swapped", &ledger, None, &["MANIFEST_INVALID"], |v| {
         let (a, b) = (parts(v)[0].object.clone(), parts(v)[1].object.clone());
