@@ -50,7 +50,6 @@ pub enum NoteError {
     TooManySignatures,
 }
 
-
 /// Why no trust follows from a note's signatures.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoteVerifyError {

@@ -29,8 +29,7 @@ pub mod testing;
 
 pub use api::{
     Accepted, Appended, Atomicity, ClockJump, ClockState, Direction, LedgerInfo, LedgerSettings,
-    Pending,
-    SignedCheckpoint, StoredRecord, Submission,
+    Pending, SignedCheckpoint, StoredRecord, Submission,
 };
 pub use clock::{Clock, SystemClock};
 pub use config::{EngineConfig, EngineLimits};

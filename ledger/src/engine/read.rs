@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::hash::NodeHash;
-use indelible_core::merkle::{BuildError, CompactRange, consistency, empty_root, inclusion};
 use indelible_core::key::RecordSignature;
+use indelible_core::merkle::{BuildError, CompactRange, consistency, empty_root, inclusion};
 use indelible_core::name::{EventId, LedgerName, Seq};
 use indelible_core::note;
 use indelible_core::receipt::{Receipt, Signed};
