@@ -13,7 +13,7 @@ use crate::opening::OpeningStep;
 /// Where an engine lives, its name, and its limits.
 #[derive(Clone)]
 pub struct EngineConfig {
-    /// The data folder, `docs/FORMAT.md` section 8.
+    /// The data folder, `docs/STORAGE.md`.
     pub dir: PathBuf,
     /// First part of every ledger's origin. Fixed when the folder is made: it stands in signed records.
     pub server_name: ServerName,

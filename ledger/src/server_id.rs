@@ -1,7 +1,7 @@
 //! The ids that the engine makes: UUIDs of version 7 that it recognises as its own.
 //!
 //! Such an id needs no row and no look-up before it is used: it is new by construction. When a client
-//! later asks for it, its time says where to look (`docs/FORMAT.md` section 8.3).
+//! later asks for it, its time says where to look (`docs/STORAGE.md` section 3).
 //!
 //! The 74 bits that RFC 9562 section 5.7 leaves free are a counter of 18 bits, which keeps the ids of
 //! one process apart for 262,144 ids in a row, far more than one millisecond can hold; 40 random bits,

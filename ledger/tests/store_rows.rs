@@ -1,4 +1,4 @@
-//! Every row against golden vectors that other code made from `docs/FORMAT.md` section 8, against its own
+//! Every row against golden vectors that other code made from `docs/STORAGE.md`, against its own
 //! inverse, and against damage.
 
 use std::collections::HashMap;

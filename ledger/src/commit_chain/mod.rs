@@ -1,4 +1,4 @@
-//! The chain over commits (`docs/FORMAT.md` section 8.4), recomputed from the blocks.
+//! The chain over commits (`docs/STORAGE.md` section 4), recomputed from the blocks.
 //!
 //! Every commit has a digest over the one before and over what it did to each ledger. So a run of
 //! commits that was lost, wherever it stood, is a hole that cannot be explained away: [`check`] walks

@@ -67,7 +67,7 @@ pub(crate) fn fail_all(waiting: Vec<Waiting>, error: &AppendError) {
     }
 }
 
-/// The engine's digest after a commit, `docs/FORMAT.md` section 8: SHA-256 over the digest before (32
+/// The engine's digest after a commit, `docs/STORAGE.md`: SHA-256 over the digest before (32
 /// zero bytes before the first commit), the commit's number, and for each ledger that it added to, by
 /// ascending number, that number, the ledger's size and its last record's digest. Integers take 8 bytes.
 pub(crate) fn engine_digest(

@@ -184,7 +184,7 @@ fn ahead(time: Timestamp, than: Timestamp) -> Duration {
     Duration::from_micros(time.micros().saturating_sub(than.micros()))
 }
 
-/// `{"ahead_us":<microseconds>,"seen":"<time>","v":1}`, `docs/FORMAT.md` section 8.1.
+/// `{"ahead_us":<microseconds>,"seen":"<time>","v":1}`, `docs/STORAGE.md` section 1.
 fn text(jump: &ClockJump) -> String {
     let mut text = String::new();
     let ahead = jump.ahead.as_micros();

@@ -1,5 +1,5 @@
 //! The data folder: who may use it, which version wrote it, and the head outside of the database
-//! (`docs/FORMAT.md` section 8.1).
+//! (`docs/STORAGE.md` section 1).
 //!
 //! ```text
 //! DIR/format       "indelible data 2\n", written before anything else

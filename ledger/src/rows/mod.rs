@@ -1,4 +1,4 @@
-//! The rows of the database: every byte of their keys and values (`docs/FORMAT.md` section 8).
+//! The rows of the database: every byte of their keys and values (`docs/STORAGE.md`).
 //!
 //! One file for each key space, with the key, the value, and both directions of each. Nothing here
 //! reads or writes a store. Values come from a disk, so decoding trusts nothing: wrong bytes are a
@@ -47,7 +47,7 @@ impl fmt::Display for CommitNumber {
     }
 }
 
-/// A stored row is not of the form that `docs/FORMAT.md` section 8 gives.
+/// A stored row is not of the form that `docs/STORAGE.md` gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {
     /// Damage, or a fault in the program that wrote it.

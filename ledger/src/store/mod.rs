@@ -32,7 +32,7 @@ pub use batch::{Batch, Put};
 pub use error::StoreError;
 
 /// A key space. Its byte is the first byte of every key in a backend that has one flat space of keys
-/// (`docs/FORMAT.md` section 8.2); RocksDB keeps each in a column family of its own.
+/// (`docs/STORAGE.md` section 2); RocksDB keeps each in a column family of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Space {

@@ -1,6 +1,6 @@
 //! Reading records out of the database while a server is writing it.
 //!
-//! Only rows are read here (`docs/FORMAT.md` section 8), none of the engine is used: what the engine
+//! Only rows are read here (`docs/STORAGE.md`), none of the engine is used: what the engine
 //! believes about its data is not evidence. The database may be damaged or made up; whatever is fed to
 //! the verifier is checked there.
 
