@@ -235,6 +235,15 @@ pub enum System {
 }
 
 impl System {
+    /// The kinds that this program understands.
+    pub const KINDS: [&'static str; 2] = [Creation::KIND, SegmentArchived::KIND];
+
+    /// Whether it is of a kind that a later version knows, and says that a reader may pass it over.
+    #[must_use]
+    pub const fn is_informative(&self) -> bool {
+        matches!(self, Self::Unknown { informative: true, .. })
+    }
+
     /// Reads the canonical form.
     ///
     /// # Errors

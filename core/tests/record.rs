@@ -462,3 +462,13 @@ fn a_creation_is_of_its_own_records_ledger_whatever_is_known() {
     assert_eq!(other.to_string(), "the creation is one of t/l, where s/l is expected");
     assert_eq!(other.code(), Code::CreationInvalid);
 }
+
+#[test]
+fn the_kinds_called_known_are_those_that_are_understood() {
+    for kind in System::KINDS {
+        // A known kind has members of its own; only an unknown one is read without them.
+        assert!(System::parse(format!("{{\"kind\":\"{kind}\"}}").as_bytes()).is_err(), "{kind}");
+    }
+    let unknown = System::parse(b"{\"kind\":\"key_revoked\"}").unwrap();
+    assert_eq!((unknown.kind(), unknown.is_informative()), ("key_revoked", false));
+}

@@ -25,7 +25,7 @@ pub use check::{Checked, check};
 pub use findings::{Finding, Findings, Nature};
 pub use rebuild::{RebuildError, Rebuilt, TRUTH, rebuild};
 
-use indelible_core::json::{Limits, Value};
+use indelible_core::system::System;
 
 use crate::error::ReadError;
 use crate::rows::kind::KindRow;
@@ -33,12 +33,9 @@ use crate::rows::kind::KindRow;
 /// The kind of a system object, for the list of kinds.
 ///
 /// # Errors
-/// [`ReadError::Corrupt`] when it has none.
+/// [`ReadError::Corrupt`] when it is none, or of a known kind in another shape.
 pub(crate) fn kind_of(canonical: &[u8]) -> Result<KindRow, ReadError> {
-    let object = Value::parse_canonical(canonical, Limits::EVENT);
-    let object = object.map_err(|error| ReadError::Corrupt(error.to_string().into()))?;
-    let kind = object.get("kind").and_then(Value::as_str);
-    let kind = kind.ok_or_else(|| ReadError::Corrupt("a system object without a kind".into()))?;
-    let informative = object.get("informative").and_then(Value::as_bool) == Some(true);
-    Ok(KindRow { kind: kind.to_owned(), informative })
+    let system = System::parse(canonical);
+    let system = system.map_err(|error| ReadError::Corrupt(error.to_string().into()))?;
+    Ok(KindRow { kind: system.kind().to_owned(), informative: system.is_informative() })
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use indelible_core::hash::Digest;
 use indelible_core::name::ServerName;
+use indelible_core::system::{Creation, System};
 use indelible_core::time::Timestamp;
 
 use super::records::{corrupt, last_row};
@@ -22,12 +23,6 @@ use crate::rows::kind::KindRow;
 use crate::rows::meta::{IdentityRow, StateRow};
 use crate::rows::{CommitNumber, commit};
 use crate::store::{Batch, Preview, Read, Scan, Space, Store, StoreError, StoreOpener};
-
-/// The kind of every record 0.
-const CREATION_KIND: &str = "ledger_created";
-
-/// The kinds of system records that this program understands (`System::parse`).
-const KNOWN_KINDS: [&str; 2] = [CREATION_KIND, "segment_archived"];
 
 /// The state before the first commit.
 const EMPTY: StateRow =
@@ -127,8 +122,8 @@ fn check_kinds(store: &dyn Read, state: &StateRow) -> Result<(), OpenError> {
     let mut listed = false;
     for (key, value) in store.rows(&Scan::all(Space::Meta))? {
         let Some(row) = KindRow::parse(&key, &value).map_err(StoreError::from)? else { continue };
-        listed |= row.kind == CREATION_KIND;
-        if !row.informative && !KNOWN_KINDS.contains(&row.kind.as_str()) {
+        listed |= row.kind == Creation::KIND;
+        if !row.informative && !System::KINDS.contains(&row.kind.as_str()) {
             return Err(OpenError::UnknownKind { kind: row.kind });
         }
     }
@@ -239,23 +234,5 @@ pub(super) fn open_error(error: ReadError) -> OpenError {
     match error {
         ReadError::Store(text) => OpenError::Store(StoreError::Io(text)),
         other => OpenError::Corrupt(other.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use indelible_core::system::System;
-
-    use super::*;
-
-    #[test]
-    fn the_kinds_called_known_are_those_that_are_understood() {
-        for kind in KNOWN_KINDS {
-            let object = format!("{{\"kind\":\"{kind}\"}}");
-            // A known kind has members of its own; only an unknown one is read without them.
-            assert!(System::parse(object.as_bytes()).is_err(), "{kind}");
-        }
-        let unknown = System::parse(b"{\"kind\":\"key_revoked\"}").unwrap();
-        assert_eq!(unknown.kind(), "key_revoked");
     }
 }
