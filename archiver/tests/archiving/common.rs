@@ -53,11 +53,12 @@ impl World {
         world
     }
 
-    /// An engine over a copy of the rows, after something was done to them behind its back.
+    /// An engine over a copy of the rows, to which something is done behind its back once it is open: a
+    /// database that was damaged before does not open.
     pub(crate) fn copy(&self, tamper: impl FnOnce(&MemoryDisk)) -> Self {
         let (home, disk) = (tempfile::tempdir().unwrap(), self.disk.copy());
-        tamper(&disk);
         let engine = open(home.path(), &disk);
+        tamper(&disk);
         Self { home, disk, engine }
     }
 
