@@ -48,8 +48,12 @@ impl Said {
                 said.add(about, &finding["first_seq"], &finding["last_seq"]);
             }
         } else {
-            said.findings =
-                report["findings_by_code"].as_object().unwrap().keys().map(code_only).collect();
+            said.findings = report["findings_by_code"]
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(|code| code_only(code))
+                .collect();
         }
         if precision == Precision::Ends { said.only_ends() } else { said }
     }
@@ -142,8 +146,8 @@ pub fn precision(case: &Value) -> Precision {
     }
 }
 
-fn code_only(code: &String) -> (About, Option<Places>) {
-    ((code.clone(), String::new(), String::new()), None)
+fn code_only(code: &str) -> (About, Option<Places>) {
+    ((code.to_owned(), String::new(), String::new()), None)
 }
 
 /// A text; nothing for null, which some reports write for what has no ledger.
