@@ -1,7 +1,7 @@
 //! What was found, for people and for programs: as text, as JSON, as a page.
 //!
 //! All three say the same [`Facts`] with the same [`words`]. Much of what they show was written by
-//! strangers; every bit of it passes through [`escape`].
+//! strangers; every bit of it passes through `escape`.
 
 mod escape;
 mod facts;
