@@ -100,4 +100,4 @@ def mend(data):
     """A checkpoint's file after editors and mail programs, as it was."""
     if data.startswith(BYTE_ORDER_MARK):
         data = data[len(BYTE_ORDER_MARK) :]
-    return data.replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n"
+    return data.replace(b"\r\n", b"\n").rstrip(b"\r\n") + b"\n"
