@@ -64,7 +64,8 @@ fn what_is_written_to_a_folder_is_there_after_reopening_and_the_folder_is_locked
     assert_eq!(check(folder.path()), 2 * 2001);
     let begun = Instant::now();
     let engine = Engine::open(config(folder.path()), Arc::new(signer())).unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    // Far less on an idle machine.
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     let after = engine.range(&name("a"), Seq::ZERO, Direction::Forward, 5000, usize::MAX).unwrap();
     assert_eq!(before, after);
     assert!(append_one(&engine, "a", with_id("3-7", 7)).unwrap().duplicate);

@@ -7,6 +7,10 @@ use indelible_ledger::store::rocks::{RocksConfig, RocksOpener};
 use indelible_ledger::store::{Batch, Space, Store, StoreOpener};
 use tempfile::TempDir;
 
+/// An opening takes well under a second on an idle machine; this leaves room for a busy one, and still
+/// shows one that goes through all of the data.
+const OPENING_MAX: Duration = Duration::from_secs(5);
+
 /// Bytes that LZ4 finds nothing in, so that sizes on disk are what was written.
 fn noise(bytes: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
@@ -61,14 +65,14 @@ fn blocks_are_never_written_again_and_opening_stays_quick() {
     assert!(stats.disk_bytes < blocks * 13 / 10, "{stats:?}");
     let budget = (config.write_buffer_bytes * 2 + config.block_cache_bytes) as u64;
     assert!(stats.memory_bytes < budget, "{stats:?}");
-    assert!(opening < Duration::from_secs(1), "opening took {opening:?}");
+    assert!(opening < OPENING_MAX, "opening took {opening:?}");
     let last = [&(COMMITS - 1).to_be_bytes()[..], &[0; 4]].concat();
     assert_eq!(store.get(Space::Blocks, &last).unwrap().unwrap(), noise(256 << 10, COMMITS));
 }
 
 /// The longest log there can be with the default settings, which is what a crash leaves at worst.
 #[test]
-fn opening_replays_the_longest_log_in_less_than_a_second() {
+fn opening_replays_the_longest_log_in_bounded_time() {
     let dir = TempDir::new().unwrap();
     let config = RocksConfig::new(dir.path().join("db"));
     let opener = RocksOpener::new(config.clone());
@@ -95,6 +99,6 @@ fn opening_replays_the_longest_log_in_less_than_a_second() {
     let store = opener.open().unwrap();
     let opening = start.elapsed();
     eprintln!("{log_bytes} bytes were logged; opened in {opening:?}");
-    assert!(opening < Duration::from_secs(1), "opening took {opening:?}");
+    assert!(opening < OPENING_MAX, "opening took {opening:?}");
     store.close().unwrap();
 }
