@@ -1,6 +1,7 @@
 //! A vault in which one file was replaced is good only with the records that it had.
 //!
-//! The first byte chooses the file, the others are what becomes of it.
+//! The first byte chooses the file, the others are what becomes of it. For a segment they may be plain
+//! lines, which are packed then, as damage to a frame seldom leaves lines to be read.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,6 +19,8 @@ const VAULTS: [&str; 4] = [
     "vault: packed: skippable and empty frames",
 ];
 
+const SEGMENT: &str = ".jsonl.zst";
+
 /// The vaults in which files are replaced.
 pub static HONEST: LazyLock<Vec<Case>> = LazyLock::new(|| {
     let cases = seeds::good("vault").into_iter();
@@ -32,17 +35,28 @@ pub fn run(data: &[u8]) {
     let Some((choice, contents)) = data.split_first() else { return };
     let (vault, path) = file(*choice);
     let mut files = vault.files.clone();
-    files.insert(path.to_owned(), contents.to_vec());
+    let is_plain = path.ends_with(SEGMENT) && !packed::is_packed(contents);
+    let contents = if is_plain { packed::pack(contents, 0) } else { contents.to_vec() };
+    files.insert(path.to_owned(), contents);
     if judge(&files).verdict() == Verdict::Good {
         let honest = records(&vault.files).expect("a golden vault");
-        assert_eq!(records(&files), Some(honest), "good, and not what was signed: {path}");
+        let found = records(&files).expect("good, and cannot be read");
+        assert!(found == honest, "good, and nobody signed it: {path}");
     }
 }
 
-/// What the input is that replaces each file by itself.
+/// What the inputs are that replace each file by itself, and each segment by its lines.
 pub fn inputs() -> Vec<Vec<u8>> {
-    let files = HONEST.iter().flat_map(|vault| vault.files.values());
-    files.enumerate().map(|(at, contents)| [&[at as u8][..], contents].concat()).collect()
+    let mut inputs = Vec::new();
+    let files = HONEST.iter().flat_map(|vault| &vault.files);
+    for (at, (path, contents)) in files.enumerate() {
+        let input = |contents: &[u8]| [&[at as u8][..], contents].concat();
+        inputs.push(input(contents));
+        if path.ends_with(SEGMENT) {
+            inputs.push(input(&packed::unpack(contents).expect("a golden segment")));
+        }
+    }
+    inputs
 }
 
 fn file(choice: u8) -> (&'static Case, &'static str) {
@@ -64,7 +78,7 @@ pub fn judge(files: &BTreeMap<String, Vec<u8>>) -> Report {
 
 /// The records of each segment.
 fn records(files: &BTreeMap<String, Vec<u8>>) -> Option<BTreeMap<&str, Records>> {
-    let segments = files.iter().filter(|(path, _)| path.ends_with(".jsonl.zst"));
+    let segments = files.iter().filter(|(path, _)| path.ends_with(SEGMENT));
     segments
         .map(|(path, packed)| Some((&**path, seeds::records(&packed::unpack(packed).ok()?)?)))
         .collect()
