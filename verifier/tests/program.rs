@@ -221,3 +221,18 @@ fn a_receipt_of_another_history_contradicts_the_saved_head() {
     let output = run(&["receipt", &case.path("receipt"), "--head", &case.path("head")]);
     assert_eq!(exit_code(&output), 2);
 }
+
+#[test]
+fn a_receipt_given_as_a_head_has_at_most_the_bytes_that_a_file_with_one_may_have() {
+    let case = Case::new();
+    let mut padded = case.ledger.receipt(5, 31).to_json();
+    padded.resize(indelible_core::limits::RECEIPT_FILE_BYTES_MAX, b' ');
+    let verify = |bytes: &[u8]| {
+        case.write("padded", bytes);
+        let head = case.path("padded");
+        exit_code(&run(&["vault", &case.path("vault"), "--ledger", "orders", "--head", &head]))
+    };
+    assert_eq!(verify(&padded), 0);
+    padded.push(b' ');
+    assert_eq!(verify(&padded), 1);
+}
