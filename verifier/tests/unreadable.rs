@@ -64,7 +64,7 @@ impl Scene {
     /// Runs the program while nobody may read `refused`: exit code, codes of findings, codes of what was
     /// not checked.
     fn without(&self, refused: &Path, what: &str) -> (i32, Vec<String>, Vec<String>) {
-        fs::set_permissions(refused, Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(refused, Permissions::from_mode(0o000)).unwrap();
         let mut command = Command::new(self.path("program"));
         command.args([what.as_ref(), self.path(what).as_os_str()]);
         command.args(["--json".as_ref(), "--key".as_ref(), self.path("public.vkey").as_os_str()]);
