@@ -147,7 +147,7 @@ impl Tip {
     }
 
     /// Notes that a record with a client's id is on its way in the batch `serial`.
-    pub(crate) fn take_off(&mut self, serial: u64, id: EventId, record: InFlight) {
+    pub(crate) fn add_in_flight(&mut self, serial: u64, id: EventId, record: InFlight) {
         if self.flights.back().is_none_or(|flight| flight.serial != serial) {
             self.flights.push_back(Flight { serial, ids: HashMap::new() });
         }
@@ -157,7 +157,7 @@ impl Tip {
     }
 
     /// Forgets the ids of all batches up to `serial`: they are in the store now.
-    pub(crate) fn land(&mut self, serial: u64) {
+    pub(crate) fn forget_in_flight(&mut self, serial: u64) {
         while self.flights.front().is_some_and(|flight| flight.serial <= serial) {
             self.flights.pop_front();
         }

@@ -115,7 +115,7 @@ impl Sequencer {
         }
         for entry in &batch.ledgers {
             if let Some(tip) = &mut *entry.tip.lock() {
-                tip.land(batch.serial);
+                tip.forget_in_flight(batch.serial);
             }
         }
         for name in &batch.creating {
@@ -428,7 +428,7 @@ impl Sequencer {
             .seal(tip, seq, id, time, &item.body)
             .map_err(|error| EventError::Record(error.to_string().into()))?;
         if let Some(id) = known {
-            tip.take_off(self.serial, id, InFlight { seq, body: item.body });
+            tip.add_in_flight(self.serial, id, InFlight { seq, body: item.body });
         }
         Ok(index)
     }

@@ -11,9 +11,9 @@ use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderVal
 use indelible_core::encoding::base64;
 use sha2::{Digest as _, Sha256};
 
-const PAGE: &str = include_str!("docs/page.html");
-const STYLE: &str = include_str!("docs/style.css");
-const SCRIPT: &str = include_str!("docs/script.js");
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
 
 struct Page {
     html: Bytes,
