@@ -16,6 +16,7 @@ use indelible_core::manifest::Content;
 use indelible_core::merkle::{self, CompactRange};
 use indelible_core::name::Seq;
 use indelible_core::record::RecordView;
+use indelible_core::sha256::Sha256Stream;
 use indelible_core::system::SignPer;
 use indelible_core::time::Timestamp;
 use indelible_core::{chain, segment};
@@ -70,7 +71,7 @@ pub(crate) struct Packer<'k> {
     key: &'k PublicKey,
     key_id: KeyId,
     encoder: zstd::stream::write::Encoder<'static, Counted>,
-    plain: Sha256,
+    plain: Sha256Stream,
     plain_size: u64,
     first_prev: Option<Digest>,
     last: Option<Digest>,
@@ -101,7 +102,7 @@ impl<'k> Packer<'k> {
             key,
             key_id: key.key_id(),
             encoder,
-            plain: Sha256::new(),
+            plain: Sha256Stream::new(),
             plain_size: 0,
             first_prev: prev,
             last: prev,
@@ -133,19 +134,18 @@ impl<'k> Packer<'k> {
         if self.last_time.is_some_and(|last| view.time < last) {
             return Err(damaged("its time is before that of the record before".into()));
         }
-        if stored.prev != self.last
-            || chain::record_digest(&stored.record, self.last.as_ref()) != stored.digest
-        {
+        self.line.clear();
+        let signature = stored.signature.as_ref();
+        segment::push_line(&mut self.line, &stored.record, &stored.digest, signature);
+        let (before, plain) = (self.last.as_ref(), &mut self.plain);
+        let digest = chain::record_digest_beside(&stored.record, before, plain, &self.line);
+        if stored.prev != self.last || digest != stored.digest {
             return Err(damaged("its digest does not follow from the record before".into()));
         }
         self.take_signature(stored).map_err(damaged)?;
         if self.unchecked.len() >= SIGNATURES_AT_ONCE {
             self.check_signatures()?;
         }
-        self.line.clear();
-        let signature = stored.signature.as_ref();
-        segment::push_line(&mut self.line, &stored.record, &stored.digest, signature);
-        self.plain.update(&self.line);
         self.plain_size += self.line.len() as u64;
         self.encoder.write_all(&self.line)?;
         self.subtrees.append(merkle::leaf_hash(&stored.digest));
@@ -206,10 +206,7 @@ impl<'k> Packer<'k> {
         Ok(Packed {
             file,
             packed: Content { sha256: Sha256Hash(hasher.finalize().into()), size },
-            plain: Content {
-                sha256: Sha256Hash(self.plain.finalize().into()),
-                size: self.plain_size,
-            },
+            plain: Content { sha256: Sha256Hash(self.plain.finish()), size: self.plain_size },
             first_prev: self.first_prev,
             last_digest,
             keys: self.keys,
