@@ -21,8 +21,8 @@ const STRIDE: usize = 32;
 pub(super) fn run_end(input: &[u8], from: usize) -> usize {
     let mut at = from;
     while let Some(chunk) = input.get(at..).and_then(<[u8]>::first_chunk::<STRIDE>) {
-        let ends = chunk.iter().fold(false, |ends, &byte| ends | ends_run(byte));
-        if ends {
+        let ends = chunk.iter().fold(0, |ends, &byte| ends | u8::from(ends_run(byte)));
+        if ends != 0 {
             break;
         }
         at += STRIDE;
