@@ -82,3 +82,21 @@ pub fn unbase64_array<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     }
     unbase64(text)?.try_into().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_sixteen_lower_case_digits_are_read_and_each_comes_back() {
+        for byte in 0..=255u8 {
+            let digit = b"0123456789abcdef".iter().position(|&digit| digit == byte);
+            let expected = digit.map(|value| [value as u8, (value as u8) << 4]);
+            assert_eq!(unhex(&[b'0', byte, byte, b'0']), expected, "{byte:#x}");
+            assert_eq!(unhex(hex(&[byte]).as_bytes()), Some([byte]));
+        }
+        for length in [0, 1, 3, 5, 6] {
+            assert_eq!(unhex::<2>(&vec![b'a'; length]), None);
+        }
+    }
+}
