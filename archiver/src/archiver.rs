@@ -12,7 +12,7 @@ use crate::pack::PLAIN_BYTES_CUT;
 use crate::progress::Progress;
 use crate::resume::{self, Archived, Held};
 use crate::vault::Vault;
-use crate::{news, ship};
+use crate::{news, ship, turn};
 
 /// What a run did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,10 +90,13 @@ impl Archiver {
             Err(ArchiveError::Foreign { .. }) => {}
             Err(error) => return Err(error),
         }
-        // Two runs that cut at different places would leave overlapping manifests, which nobody could
-        // ever repair in write-once storage. What was seen before the claim may be old by now.
+        // What was seen before the claim may be old by now.
         let _claim = vault.claim(ledger)?;
         let (task, held) = self.resume(ledger, vault, progress)?;
+        if let Some(run) = held.runs.last() {
+            // A run may have died between the manifest and this.
+            turn::give_back(&task, run.first().get())?;
+        }
         self.ship(task, held, seal).await
     }
 
@@ -125,7 +128,10 @@ impl Archiver {
                 task.info = self.engine.ledger(task.ledger())?;
                 end = cut::next(&task, summary.archived, seal)?.unwrap_or(end);
             }
-            let archived = ship::segment(&task, last.as_ref(), end, summary.records).await?;
+            let first = summary.archived;
+            let turn = turn::take(&task, first, end)?;
+            let archived = ship::segment(&task, last.as_ref(), turn, summary.records).await?;
+            turn::give_back(&task, first)?;
             let records = archived.end() - summary.archived;
             task.progress.shipped(records);
             summary.segments += 1;

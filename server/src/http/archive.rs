@@ -107,9 +107,10 @@ pub(super) async fn run(
 ) -> Result<Summary, ArchiveError> {
     let archiver = Archiver::new(app.engine.clone(), app.spool_dir.to_path_buf());
     let progress = UntilStop(Arc::clone(app));
+    let access = app.archive.vault_access;
     let runtime = Handle::current();
     let done = tokio::task::spawn_blocking(move || {
-        let vault = DirectoryVault::open(&to)?;
+        let vault = DirectoryVault::open_for(&to, access)?;
         // Not the runtime's own `block_on`: its first use on a thread panics where the system has no random
         // bytes.
         let _context = runtime.enter();

@@ -168,6 +168,11 @@ fn http(text: &mut Text, app: &App) {
             "Connections cut off for slowness.",
             &connections.cut_off,
         ),
+        (
+            "indelible_connections_evicted_total",
+            "Idle connections that gave way to others.",
+            &connections.evicted,
+        ),
         ("indelible_handler_panics_total", "Requests whose handler panicked.", &app.metrics.panics),
     ] {
         text.counter(name, help, value.load(Relaxed));
