@@ -68,6 +68,21 @@ impl Archiver {
         Self { plain_bytes_cut: plain_bytes.clamp(1, PLAIN_BYTES_CUT), ..self }
     }
 
+    /// The engine whose ledgers it archives.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Whether a run would cut a segment of the ledger, if the vault holds its first `held` records. Asks
+    /// the engine alone, so it costs no more than a record's reading.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Engine`].
+    pub fn is_due(&self, info: &LedgerInfo, held: u64, seal: Seal) -> Result<bool, ArchiveError> {
+        Ok(cut::next(&self.engine, info, held, seal)?.is_some())
+    }
+
     /// Ships everything of `ledger` that is not in `vault` yet, up to the records that are durable when
     /// the run begins and those that it appends itself.
     ///
@@ -82,7 +97,7 @@ impl Archiver {
     ) -> Result<Summary, ArchiveError> {
         match self.resume(ledger, vault, progress) {
             Ok((task, held)) => {
-                if cut::next(&task, held.end(), seal)?.is_none() {
+                if cut::next(&self.engine, &task.info, held.end(), seal)?.is_none() {
                     return Ok(task.summary(held.end()));
                 }
             }
@@ -119,14 +134,14 @@ impl Archiver {
         let mut summary = task.summary(last.as_ref().map_or(0, Archived::end));
         let mut refused = None;
         task.progress.begin(task.ledger(), summary.size - summary.archived);
-        while let Some(mut end) = cut::next(&task, summary.archived, seal)? {
+        while let Some(mut end) = cut::next(&self.engine, &task.info, summary.archived, seal)? {
             let may_speak = refused.is_none() && !unsaid.is_empty();
             if may_speak && news::more_waits(&task, summary.archived, found)? {
                 // Evidence is not held up by a ledger that cannot be appended to.
                 refused = news::say(&task, &mut unsaid).await.err();
                 // Behind the whole commit: signed per commit, only its last record has a signature.
                 task.info = self.engine.ledger(task.ledger())?;
-                end = cut::next(&task, summary.archived, seal)?.unwrap_or(end);
+                end = cut::next(&self.engine, &task.info, summary.archived, seal)?.unwrap_or(end);
             }
             let first = summary.archived;
             let turn = turn::take(&task, first, end)?;

@@ -85,6 +85,7 @@ codes! {
     MethodNotAllowed = "method_not_allowed", 405, "The path does not take this method.";
     NotAcceptable = "not_acceptable", 406, "The answer cannot be given in an accepted media type.";
     BodyTooSlow = "body_too_slow", 408, "The body came too slowly.";
+    StreamIdle = "stream_idle", 408, "No line came for so long that the server has ended the stream; open another for the next one.";
     LedgerExists = "ledger_exists", 409, "The ledger is there already, with other settings.";
     IdConflict = "id_conflict", 409, "The id already names another event.";
     AheadOfLedger = "ahead_of_ledger", 409, "The client has seen more of this ledger than the server has.";

@@ -65,8 +65,8 @@ fn fine(app: &App) -> Vec<u8> {
     let mut out = vec![b'{'];
     // Appends work without the vault, so a failing schedule is told but is no reason to send them
     // elsewhere. Why it fails stands in the log: this page is open to all.
-    if app.archives_on_schedule {
-        let word = if app.archived.is_failing() { "failing" } else { "ok" };
+    if app.archiving.is_scheduled {
+        let word = if app.archiving.archived.is_failing() { "failing" } else { "ok" };
         out.extend_from_slice(format!("\"archive\":\"{word}\",").as_bytes());
     }
     let ahead = app.engine.clock().ledgers_ahead.as_secs();

@@ -185,10 +185,10 @@ fn http(text: &mut Text, app: &App) {
 }
 
 fn archive(text: &mut Text, app: &App) {
-    for (name, help, value) in app.archived.counters() {
+    for (name, help, value) in app.archiving.archived.counters() {
         text.counter(name, help, value);
     }
-    for (name, help, value) in app.archived.gauges() {
+    for (name, help, value) in app.archiving.archived.gauges() {
         text.gauge(name, help, value);
     }
 }

@@ -1,7 +1,7 @@
 #![doc = include_str!("wire.md")]
 
 pub mod app;
-pub(crate) mod archive;
+mod archive;
 mod body;
 mod clock;
 mod docs;
@@ -22,7 +22,6 @@ mod query;
 mod range;
 mod reads;
 mod render;
-pub(crate) mod schedule;
 mod sse;
 
 use std::future::Future;

@@ -20,11 +20,12 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::archiving::Archiving;
+use crate::archiving::schedule::{self, Schedule};
 use crate::auth::{TokenError, Tokens};
 use crate::config::{self, Config, ConfigError};
 use crate::http::Api;
 use crate::http::app::App;
-use crate::http::schedule::{self, Schedule};
 use crate::listen::{self, Counters, stopped};
 use crate::opening::{self, NotOpened, TooLong};
 use crate::telemetry::{self, TelemetryError};
@@ -34,9 +35,6 @@ pub use folder::{PUBLIC_KEY_FILE, SIGNING_KEY_FILE};
 
 /// How often the token files are looked at.
 const TOKENS_EVERY: Duration = Duration::from_secs(1);
-/// Archive runs at the same time: one for the schedule, one for a request. Each packs and checks with a
-/// thread of its own, which appends have to do without.
-const ARCHIVE_RUNS_MAX: usize = 2;
 
 /// Time that a start which is under way gets when it is told to stop.
 const START_GRACE: Duration = Duration::from_secs(2);
@@ -285,6 +283,13 @@ async fn start_on(
     let limits = Arc::new(config.limits);
     let connections = Arc::new(Counters::default());
     let schedule = scheduled(&config.archive);
+    let archiving = Arc::new(Archiving::new(
+        engine.clone(),
+        &config.data_dir,
+        config.archive.vault_access,
+        schedule.is_some(),
+        stopping.clone(),
+    ));
     let app = Arc::new(App {
         engine,
         limits: Arc::clone(&limits),
@@ -293,9 +298,7 @@ async fn start_on(
         metrics: Default::default(),
         metrics_public: config.listen.metrics_public,
         archive: config.archive.settled(address),
-        archives: Arc::new(Semaphore::new(ARCHIVE_RUNS_MAX)),
-        archived: Default::default(),
-        archives_on_schedule: schedule.is_some(),
+        archiving: Arc::clone(&archiving),
         stop: stopping.clone(),
         spool_dir: Arc::from(config.data_dir.as_path()),
         reads: Arc::new(Semaphore::new(limits.reads_max)),
@@ -303,8 +306,7 @@ async fn start_on(
         streams: Arc::new(Semaphore::new(limits.streams_max)),
     });
     tokio::spawn(refresh_tokens(Arc::clone(&app), stopping.clone()));
-    let archiving =
-        schedule.map(|schedule| tokio::spawn(schedule::keep(Arc::clone(&app), schedule)));
+    let archiving = schedule.map(|schedule| tokio::spawn(schedule::keep(archiving, schedule)));
     let api = Api::new(Arc::clone(&app));
     let listening = tokio::spawn(listen::run(listener, limits, api, connections, stopping));
     tracing::info!(%address, data = %config.data_dir.display(), "listening");

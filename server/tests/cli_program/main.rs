@@ -7,5 +7,6 @@ mod harness;
 mod manners;
 mod numbers;
 mod operator;
+mod private;
 mod reading;
 mod readme;
