@@ -13,6 +13,7 @@ pub mod config;
 pub mod http;
 pub mod listen;
 mod opening;
+mod programs;
 pub mod serve;
 pub mod telemetry;
 

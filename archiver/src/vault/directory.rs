@@ -1,7 +1,7 @@
 //! A vault in a directory: one folder for each ledger, files that are created once.
 //!
 //! A file appears under its name only when it is complete and flushed: it is written under a `.tmp-`
-//! name, flushed, given its name by a rename that refuses to replace, and the folder is flushed. A
+//! name, flushed, given its name by a step that refuses to replace, and the folder is flushed. A
 //! crash leaves at most a `.tmp-` file, which means nothing and is removed by the next archiver that
 //! writes there. Files are made read-only, which stops accidents, not attackers; the signatures are for
 //! those. No symbolic link is followed below the vault's root: a link could lead to where others write.
@@ -13,22 +13,22 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use indelible_core::encoding::{hex, unhex};
 use indelible_core::hash::Sha256Hash;
 use indelible_core::name::LedgerName;
 use indelible_core::segment::{FileName, TMP_PREFIX};
 use indelible_ledger::folder::Access;
-use rustix::fs::{Advice, CWD, OFlags, RenameFlags, fadvise, renameat_with};
+use rustix::fs::{Advice, OFlags, fadvise};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
 
 use super::{Claim, Upload, Vault, VaultError};
 
 /// Bytes copied at once.
 const COPY_BYTES: usize = 128 << 10;
 
-/// Random bytes in the name of an unfinished file.
-const DRAFT_BYTES: usize = 8;
+/// Random characters in the name of an unfinished file.
+const DRAFT_CHARS: usize = 16;
 
 /// A vault in a directory of this machine.
 #[derive(Debug, Clone)]
@@ -238,10 +238,9 @@ fn claimed() -> MutexGuard<'static, BTreeSet<(u64, u64)>> {
 
 /// A file on its way into the vault. Removed again when it is dropped unpublished.
 struct Draft {
-    path: PathBuf,
+    file: NamedTempFile,
     size: u64,
     sha256: Sha256Hash,
-    published: bool,
 }
 
 enum Published {
@@ -251,66 +250,38 @@ enum Published {
 
 impl Draft {
     fn write(folder: &Path, access: Access, content: &mut dyn Read) -> Result<Self, VaultError> {
-        let mut random = [0u8; DRAFT_BYTES];
-        getrandom::fill(&mut random).map_err(|error| failed(folder, io::Error::other(error)))?;
-        let path = folder.join(format!("{TMP_PREFIX}{}", hex(&random)));
-        let failed_here = |source| failed(&path, source);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o400)
-            .open(&path)
+        let failed_here = |source| failed(folder, source);
+        let mut file = tempfile::Builder::new()
+            .prefix(TMP_PREFIX)
+            .rand_bytes(DRAFT_CHARS)
+            .tempfile_in(folder)
             .map_err(failed_here)?;
         // Whatever the process's umask is: readers are let in by configuration alone.
         let mode = access.file_mode() & 0o444;
-        file.set_permissions(Permissions::from_mode(mode)).map_err(failed_here)?;
-        let mut draft =
-            Self { path: path.clone(), size: 0, sha256: Sha256Hash([0; 32]), published: false };
+        file.as_file().set_permissions(Permissions::from_mode(mode)).map_err(failed_here)?;
         let mut hasher = Sha256::new();
-        draft.size = copy(content, &mut |bytes| {
+        let size = copy(content, &mut |bytes| {
             hasher.update(bytes);
             file.write_all(bytes)
         })
         .map_err(failed_here)?;
-        file.sync_all().map_err(failed_here)?;
+        file.as_file().sync_all().map_err(failed_here)?;
         // So that what is read back comes from the disk. Only a wish, and so is its success.
-        let _ = fadvise(&file, 0, None, Advice::DontNeed);
-        draft.sha256 = Sha256Hash(hasher.finalize().into());
-        Ok(draft)
+        let _ = fadvise(file.as_file(), 0, None, Advice::DontNeed);
+        Ok(Self { file, size, sha256: Sha256Hash(hasher.finalize().into()) })
     }
 
     /// Gives the file its name, never replacing another.
-    fn publish(mut self, target: &Path) -> Result<Published, VaultError> {
-        let renamed = match renameat_with(CWD, &self.path, CWD, target, RenameFlags::NOREPLACE) {
-            Ok(()) => {
-                self.published = true;
-                Ok(())
-            }
-            // The file system knows no such rename. A hard link refuses an existing name as well; the
-            // draft's own name goes when it is dropped.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                fs::hard_link(&self.path, target)
-            }
-            Err(errno) => Err(errno.into()),
-        };
-        match renamed {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+    fn publish(self, target: &Path) -> Result<Published, VaultError> {
+        match self.file.persist_noclobber(target) {
+            Ok(_) => {}
+            Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => {
                 return Ok(Published::Taken);
             }
-            Err(source) => return Err(failed(target, source)),
+            Err(refused) => return Err(failed(target, refused.error)),
         }
         sync_folder(target.parent().unwrap_or(Path::new(".")))?;
         Ok(Published::Done)
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if !self.published {
-            // Best effort: a left `.tmp-` file means nothing to any reader.
-            let _ = fs::remove_file(&self.path);
-        }
     }
 }
 
@@ -377,8 +348,9 @@ fn remove_drafts(folder: &Path) -> Result<(), VaultError> {
 
 /// Exactly the names that [`Draft`] makes; other files that begin like them are somebody else's.
 fn is_draft(name: &str) -> bool {
-    name.strip_prefix(TMP_PREFIX)
-        .is_some_and(|rest| unhex::<DRAFT_BYTES>(rest.as_bytes()).is_some())
+    name.strip_prefix(TMP_PREFIX).is_some_and(|rest| {
+        rest.len() == DRAFT_CHARS && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 /// Makes a folder and flushes the entry of every folder that it made, so that a crash cannot take away

@@ -205,6 +205,7 @@ impl DataFolder {
         access.check(dir)?;
         let locks = lock(dir)?;
         let created = !check_format(dir)?;
+        files::remove_leftovers(dir)?;
         if created {
             let text = format!("{FORMAT_PREFIX}{DATA_VERSION}\n");
             replace_file(&dir.join("format"), text.as_bytes())?;

@@ -10,8 +10,8 @@ use indelible_core::name::LedgerName;
 use indelible_ledger::Engine;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::counters::HttpMetrics;
 use super::errors::{Code, Problem};
-use super::metrics::HttpMetrics;
 use crate::archiving::Archiving;
 use crate::auth::{Caller, Scope, Tokens};
 use crate::config::{Archive, Limits};

@@ -4,6 +4,7 @@ pub mod app;
 mod archive;
 mod body;
 mod clock;
+mod counters;
 mod docs;
 mod envelope;
 pub mod errors;

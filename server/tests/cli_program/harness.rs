@@ -109,9 +109,27 @@ impl Server {
         }
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    /// The status of an answer to the admin.
+    pub(crate) fn status(&self, path: &str) -> u16 {
+        let mut stream = TcpStream::connect(self.address).expect("it listens");
+        let token = self.read("indelible-data/admin.token");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+            token.trim()
+        );
+        stream.write_all(request.as_bytes()).expect("it is sent");
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).expect("an answer");
+        line.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status")
+    }
+
     /// System calls that read or write, and the bytes that they were asked to read, since the start.
     pub(crate) fn io(&self) -> (u64, u64) {
-        let pid = self.child.as_ref().expect("it runs").id();
+        let pid = self.pid();
         let text = std::fs::read_to_string(format!("/proc/{pid}/io")).expect("its counters");
         let of = |name: &str| -> u64 {
             let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("a counter");

@@ -3,6 +3,7 @@
 mod append;
 mod connections;
 mod example;
+mod full_disk;
 mod harness;
 mod manners;
 mod numbers;

@@ -213,3 +213,38 @@ fn ledgers_that_are_idle_cost_the_schedule_nothing() {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
 }
+
+/// The process dies at its first byte: a limit of file sizes ends it there as a crash would.
+#[test]
+fn a_process_that_dies_while_it_writes_a_secret_leaves_nothing_in_its_place() {
+    let server = Server::start();
+    server.good("token create first --scope read");
+    let tokens = server.read("indelible-data/tokens.json");
+    let dies = |line: &str| {
+        let mut command = std::process::Command::new("sh");
+        command.current_dir(server.home.path()).args([
+            "-c",
+            &format!("ulimit -c 0; ulimit -f 0; exec \"$0\" {line}"),
+            crate::harness::PROGRAM,
+        ]);
+        let ran = command.output().expect("it runs");
+        assert!(!ran.status.success(), "{ran:?}");
+    };
+    for _ in 0..2 {
+        dies("key generate --name test --out new.key");
+        assert!(!server.path("new.key").exists());
+        dies("token create second --scope read --data indelible-data");
+        assert_eq!(server.read("indelible-data/tokens.json"), tokens);
+        dies("key generate --name test --data another");
+        assert!(!server.path("another/signing.key").exists());
+    }
+    server.good("key generate --name test --out new.key");
+    server.good("token create second --scope read");
+    server.good("key generate --name test --data another");
+    let left: Vec<_> = std::fs::read_dir(server.path("another"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name())
+        .filter(|name| name.to_string_lossy().ends_with(".tmp"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
