@@ -128,8 +128,10 @@ fn a_read_only_folder_is_refused_with_a_reason() {
     server.stop();
     let read_only = folder.path().join("read-only");
     fs::create_dir(&read_only).unwrap();
-    let prepare =
-        format!("cp -r '{}/.' \"$0\" && chmod 700 \"$0\" && mount -o remount,ro,size=64m \"$0\"", data.display());
+    let prepare = format!(
+        "cp -r '{}/.' \"$0\" && chmod 700 \"$0\" && mount -o remount,ro,size=64m \"$0\"",
+        data.display()
+    );
     let Some(wrapper) = in_memory(&read_only, "64m", &prepare) else {
         say_skipped("a read-only folder", "this system allows no mount namespace");
         return;

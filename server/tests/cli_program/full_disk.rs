@@ -28,6 +28,23 @@ fn may_mount(root: bool) -> bool {
     command.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
+/// Text that hardly compresses: opening again writes the log into tables, which would otherwise make room.
+struct Noise(u64);
+
+impl Noise {
+    fn text(&mut self, length: usize) -> String {
+        let mut text = String::with_capacity(length + 16);
+        while text.len() < length {
+            // Marsaglia's xorshift, 13-7-17.
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            text += &format!("{:016x}", self.0);
+        }
+        text
+    }
+}
+
 #[test]
 fn what_is_there_can_be_read_while_the_disk_is_full_and_appending_goes_on_when_there_is_room() {
     let root = rustix::process::geteuid().is_root();
@@ -44,10 +61,11 @@ fn what_is_there_can_be_read_while_the_disk_is_full_and_appending_goes_on_when_t
     server.before(&onto_small_disk(root));
     server.start_again();
     // Until it does not take any more.
-    let text = "x".repeat(20_000);
+    let mut noise = Noise(1);
     let mut taken = 0;
     let refused = loop {
-        let input = format!("{{\"text\":\"{text}\"}}\n").repeat(40);
+        let lines = (0..40).map(|_| format!("{{\"text\":\"{}\"}}\n", noise.text(20_000)));
+        let input: String = lines.collect();
         let ran = server.run_with("append audit --server-ids", &input);
         if ran.code != 0 {
             break ran;

@@ -113,9 +113,7 @@ fn permissions(dir: &Path, meta: &fs::Metadata) -> Finding {
         ),
         Ok(()) => match access.check(dir) {
             Ok(()) => good("permissions", format!("no more than is configured (mode {mode:03o})")),
-            Err(error) => {
-                bad("permissions", error.to_string(), "a server does not start on it")
-            }
+            Err(error) => bad("permissions", error.to_string(), "a server does not start on it"),
         },
     }
 }
