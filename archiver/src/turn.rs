@@ -18,9 +18,9 @@ use std::io::Read as _;
 use indelible_core::manifest::Content;
 use indelible_core::segment::{FileName, TMP_PREFIX};
 
-use crate::archiver::Task;
 use crate::error::ArchiveError;
 use crate::pack::PLAIN_BYTES_CUT;
+use crate::task::Task;
 use crate::vault::{Upload, VaultError};
 
 /// First line of a choice.
@@ -44,9 +44,8 @@ pub(crate) struct Turn {
 /// Chooses that the segment from `first` on ends at `end` (exclusive), or finds out what was chosen
 /// before.
 pub(crate) fn take(task: &Task<'_>, first: u64, end: u64) -> Result<Turn, ArchiveError> {
-    let turn = Turn { end, plain_bytes_cut: task.archiver.plain_bytes_cut };
-    let who =
-        format!("{FORM}\n{}\n{}\n", task.info.origin.as_str(), task.archiver.key.key_id().as_str());
+    let turn = Turn { end, plain_bytes_cut: task.plain_bytes_cut };
+    let who = format!("{FORM}\n{}\n{}\n", task.info.origin.as_str(), task.key.key_id().as_str());
     let text = format!("{who}{} {}\n", turn.end, turn.plain_bytes_cut);
     let Content { size, sha256 } = Content::of(text.as_bytes());
     let mut content = text.as_bytes();
