@@ -213,19 +213,16 @@ impl Pass<'_> {
         judge_by(rules.principals, record.principals?).err()
     }
 
+    /// One finding for each record, so that what is said does not depend on how lines were put together.
+    /// There are no more of them than damaged lines are looked at.
     fn writers(&mut self, fault: &RecordFault, seq: u64, count: u64, class: Class) {
-        let last = seq.saturating_add(count.saturating_sub(1));
-        // Where there are several, those behind the first are sound.
-        let behind = self.measure.class(true);
-        for (first, last, count, class) in
-            [(seq, seq, 1, class), (seq.saturating_add(1), last, count.saturating_sub(1), behind)]
-        {
-            // Nothing is demanded for sure by rules that may not be those that were signed.
-            let class = if self.ledger.state.rules_firm { class } else { Class::Damage };
-            if count > 0 {
-                let finding = Finding::new(fault.code(), class, fault.to_string());
-                self.ledger.find(finding.between(first, last).times(count).repeating());
-            }
+        // Nothing is demanded for sure by rules that may not be those that were signed.
+        let firm = self.ledger.state.rules_firm;
+        for at in 0..count {
+            // Where there are several, those behind the first are sound.
+            let class = if at == 0 { class } else { self.measure.class(true) };
+            let class = if firm { class } else { Class::Damage };
+            self.find(fault.code(), class, fault.to_string(), seq.saturating_add(at));
         }
     }
 
