@@ -13,7 +13,9 @@ use indelible_ledger::{Principal, Proof, Tenant};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{ADMIN_TOKEN_FILE, ADMIN_TOKEN_NAME, Grant, Scope, TOKENS_FILE, TOKENS_MAX, TokenError};
+use super::{
+    ADMIN_TOKEN_FILE, ADMIN_TOKEN_NAME, Grant, Scope, TOKENS_FILE, TOKENS_MAX, TokenError,
+};
 
 /// Random bytes in a token.
 const TOKEN_ENTROPY_BYTES: usize = 32;

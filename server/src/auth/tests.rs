@@ -167,7 +167,8 @@ fn a_file_that_does_not_tell_who_is_who_is_refused() {
         (one("a\\n", "1", ""), "control characters"),
         (one("a", "1", r#","tenant":"a.b""#), "tenant"),
     ] {
-        std::fs::write(dir.path().join(TOKENS_FILE), format!(r#"{{"tokens":[{tokens}]}}"#)).unwrap();
+        std::fs::write(dir.path().join(TOKENS_FILE), format!(r#"{{"tokens":[{tokens}]}}"#))
+            .unwrap();
         let refused = Tokens::open(dir.path()).unwrap_err().to_string();
         assert!(refused.contains(why), "{refused}");
     }

@@ -10,6 +10,7 @@ use hyper::StatusCode;
 use indelible_archiver::{ArchiveError, Archiver, DirectoryVault, Progress, Seal, Summary};
 use indelible_core::json::{Limits, Value, push_string, push_u64};
 use indelible_core::name::LedgerName;
+use indelible_ledger::Engine;
 use indelible_ledger::signer::block_on;
 use tokio::runtime::Handle;
 
@@ -45,7 +46,7 @@ pub(super) async fn archive(
     UrlPath(name): UrlPath<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let ledger = app.ledger(&request, Scope::Admin, &name)?;
+    let (ledger, caller) = app.ledger_for(&request, Scope::Admin, &name)?;
     body::only_json(request.headers())?;
     let body = body::read_all(request.into_body(), &app.limits).await?;
     let (to, whole) = wanted(&body)?;
@@ -53,7 +54,8 @@ pub(super) async fn archive(
     let to = allowed(&app.archive, &to)?;
     let _permit = app.long(&app.archives, "archive runs")?;
     let seal = if whole { Seal::Whole } else { Seal::Now };
-    let summary = run(&app, ledger, to, seal).await?;
+    let engine = app.engine.on_behalf_of(caller.principal());
+    let summary = run(&app, engine, ledger, to, seal).await?;
     Ok(json(StatusCode::OK, render(&summary)))
 }
 
@@ -98,14 +100,15 @@ fn allowed(config: &Archive, to: &Path) -> Result<PathBuf, Problem> {
     }
 }
 
-/// One run, on a thread that may block.
+/// One run, on a thread that may block, on behalf of whom `engine` acts for.
 pub(super) async fn run(
     app: &Arc<App>,
+    engine: Engine,
     ledger: LedgerName,
     to: PathBuf,
     seal: Seal,
 ) -> Result<Summary, ArchiveError> {
-    let archiver = Archiver::new(app.engine.clone(), app.spool_dir.to_path_buf());
+    let archiver = Archiver::new(engine, app.spool_dir.to_path_buf());
     let progress = UntilStop(Arc::clone(app));
     let runtime = Handle::current();
     let done = tokio::task::spawn_blocking(move || {

@@ -19,6 +19,7 @@ mod output;
 mod proofs;
 mod query;
 mod range;
+mod reachable;
 mod reads;
 mod render;
 pub(crate) mod schedule;

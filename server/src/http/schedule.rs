@@ -145,7 +145,7 @@ async fn one(app: &Arc<App>, ledger: &LedgerName, vault: &Path, seal_after: Dura
     let Ok(_permit) = app.archives.acquire().await else { return true };
     let Some(now) = now() else { return false };
     let seal = Seal::OlderThan(seal_after, now);
-    match run(app, ledger.clone(), vault.to_owned(), seal).await {
+    match run(app, app.engine.clone(), ledger.clone(), vault.to_owned(), seal).await {
         Ok(summary) if summary.segments > 0 => {
             tracing::info!(%ledger, segments = summary.segments, records = summary.records, "archived");
             true
