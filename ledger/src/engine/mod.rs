@@ -382,7 +382,7 @@ impl Engine {
             match shared.queue.push(group) {
                 Ok(()) => return Ok(()),
                 Err((_, Refused::Closed)) => return Err(AppendError::Closed),
-                Err((back, Refused::Full)) => group = back,
+                Err((back, Refused::Full)) => group = *back,
             }
             room.await;
         }

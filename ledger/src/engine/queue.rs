@@ -133,16 +133,16 @@ impl Queue {
     }
 
     /// Takes a group, or gives it back.
-    pub(crate) fn push(&self, group: Group) -> Result<(), (Group, Refused)> {
+    pub(crate) fn push(&self, group: Group) -> Result<(), (Box<Group>, Refused)> {
         let mut state = self.state.lock();
         if state.closed {
-            return Err((group, Refused::Closed));
+            return Err((Box::new(group), Refused::Closed));
         }
         let (line, load) = (group.line(), group.load());
         let limits = &self.limits;
         let max = Load { events: limits.queue_events_max, bytes: limits.queue_bytes_max };
         if !state.groups.has_room(&group.tenant, line, load, max) {
-            return Err((group, Refused::Full));
+            return Err((Box::new(group), Refused::Full));
         }
         let (tenant, cost) = (group.tenant.clone(), group.cost());
         state.groups.push(&tenant, line, load, cost, group);
