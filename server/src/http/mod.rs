@@ -21,6 +21,7 @@ mod output;
 mod proofs;
 mod query;
 mod range;
+mod reachable;
 mod reads;
 mod render;
 mod sse;

@@ -24,7 +24,7 @@ use http_body_util::BodyExt as _;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use indelible_core::json::{Numbers, push_string, push_u64};
 use indelible_core::name::LedgerName;
-use indelible_ledger::{AppendError, Appended, Atomicity, Session, SignedCheckpoint};
+use indelible_ledger::{AppendError, Appended, Atomicity, Engine, Session, SignedCheckpoint};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -44,12 +44,13 @@ const GROUPS_IN_FLIGHT_MAX: usize = 16;
 /// bytes would reset the connection, and the client would lose the closing line.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Answers an NDJSON request. The response begins at once and goes on while the body is read.
+/// Answers an NDJSON request; `engine` acts on behalf of who sent it. The response begins at once and goes on while the body is read.
 ///
 /// # Errors
 /// 404 when there is no such ledger.
 pub(super) fn append(
     app: &Arc<App>,
+    engine: &Engine,
     ledger: LedgerName,
     body: Body,
     numbers: Numbers,
@@ -62,7 +63,7 @@ pub(super) fn append(
         spool: Spool::new(Arc::clone(&app.spool_dir), app.limits.spool_bytes_max),
         app: Arc::clone(app),
         ledger,
-        session: app.engine.session(),
+        session: engine.session(),
         order,
         lines: Lines::default(),
         lines_read: 0,
