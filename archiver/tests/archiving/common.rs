@@ -218,7 +218,7 @@ pub(crate) fn verify(vault: &Path) -> Report {
 
 fn verify_with(vault: &Path, heads: Vec<HeadFile>) -> Report {
     let mut trust = Trust::new();
-    let key = indelible_ledger::Signer::key(&*signer());
+    let key = indelible_ledger::Signer::note_key(&*signer());
     trust.add(VKey::new(SERVER, key).unwrap());
     let mut verifier = Verifier::new(trust, Options { jobs: 2, heads, ..Options::default() });
     verifier.vault(vault);

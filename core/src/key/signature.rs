@@ -88,6 +88,18 @@ impl Signature {
         }
     }
 
+    /// The algorithm; `None` for one that is not known.
+    #[must_use]
+    pub const fn algorithm(&self) -> Option<Algorithm> {
+        match self {
+            Self::Ed25519(_) => Some(Algorithm::Ed25519),
+            Self::EcdsaP256(_) => Some(Algorithm::EcdsaP256),
+            Self::HmacSha256(_) => Some(Algorithm::HmacSha256),
+            Self::RsaSha256(_) => Some(Algorithm::RsaSha256),
+            Self::Other(_) => None,
+        }
+    }
+
     /// The Ed25519 signature, if it is one.
     #[must_use]
     pub const fn ed25519(&self) -> Option<&Ed25519Signature> {

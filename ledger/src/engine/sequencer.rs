@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use indelible_core::key::LedgerKeys;
 use indelible_core::limits::UNSIGNED_RUN_MAX;
 use indelible_core::name::{LedgerName, Origin, Seq};
 use indelible_core::system::Creation;
@@ -248,13 +249,7 @@ impl Sequencer {
         let keys = vec![shared.key_id.clone()];
         let max_unsigned = shared.config.limits.max_unsigned.min(UNSIGNED_RUN_MAX);
         let LedgerSettings { sign_per, numbers } = settings;
-        let creation = Creation {
-            origin: origin.clone(),
-            sign_per,
-            keys: keys.clone(),
-            max_unsigned,
-            numbers,
-        };
+        let creation = Creation { origin: origin.clone(), sign_per, keys, max_unsigned, numbers };
         let number = forming.ledgers + 1;
         let created = forming.now;
         let name_of = name.clone();
@@ -265,7 +260,7 @@ impl Sequencer {
             sign_per,
             max_unsigned,
             numbers,
-            keys,
+            keys: LedgerKeys::created_with(&creation.keys),
             created,
         };
         let entry = Arc::new(LedgerEntry::new(settings));
