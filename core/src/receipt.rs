@@ -17,7 +17,7 @@ use crate::json::{
     parse_u64, push_string,
 };
 use crate::key::{
-    Algorithm, KeyId, RecordSignature, Signature, SignatureCheck, Trust, is_algorithm_name,
+    Algorithm, KeyId, RecordSignature, Signature, SignatureCheck, Trust,
 };
 use crate::limits::{DOCUMENT_DEPTH_MAX, PROOF_HASHES_MAX, RECEIPT_FILE_BYTES_MAX};
 use crate::merkle::{inclusion, leaf_hash};
@@ -450,9 +450,12 @@ fn check_newer(members: &Members<'_>) -> Result<(), ReceiptError> {
     if certificates(members).is_some() {
         return Err(ReceiptError::Newer("carries certificates".to_owned()));
     }
-    if let Some(name) = members.get("alg").and_then(parse_string)
-        && is_algorithm_name(&name)
-        && Algorithm::named(&name).is_none()
+    let text = |name| members.get(name).and_then(parse_string);
+    // That the two agree tells a newer receipt from a damaged one.
+    if let (Some(name), Some(key_id)) = (text("alg"), text("kid"))
+        && let Ok(key_id) = KeyId::new(&key_id)
+        && key_id.algorithm().is_none()
+        && key_id.algorithm_name() == name
     {
         return Err(newer_algorithm(&name));
     }

@@ -637,8 +637,8 @@ fn what_only_a_newer_program_can_judge_is_no_fault_and_proves_nothing() {
         certified(&text, "\"alg\":\"ed25519\","),
         certified(&unsigned, "\"creation\":{\"alg\":\"ed25519\","),
         unsigned.replacen('{', "{\"certificates\":[{}],", 1),
-        text.replacen("\"alg\":\"ed25519\"", "\"alg\":\"ml-dsa-44\"", 1),
-        unsigned.replacen("\"alg\":\"ed25519\"", "\"alg\":\"ml-dsa-44\"", 1),
+        text.replace("ed25519", "ml-dsa-44"),
+        unsigned.replacen("ed25519", "ml-dsa-44", 2),
     ];
     for json in &newer {
         let error = parse_error(json.as_bytes());
@@ -650,7 +650,9 @@ fn what_only_a_newer_program_can_judge_is_no_fault_and_proves_nothing() {
         text.replacen("\"alg\":\"ed25519\",", "\"alg\":\"ed25519\",\"certificates\":[],", 1),
         text.replacen("\"alg\":\"ed25519\",", "\"alg\":\"ed25519\",\"certificates\":{},", 1),
         text.replacen("\"alg\":\"ed25519\"", "\"alg\":\"ML-DSA-44\"", 1),
-        // Of an algorithm that is known, but not that of the key.
+        // Of another algorithm than the key.
+        text.replacen("\"alg\":\"ed25519\"", "\"alg\":\"ml-dsa-44\"", 1),
+        text.replacen("\"kid\":\"ed25519", "\"kid\":\"ml-dsa-44", 1),
         text.replacen("\"alg\":\"ed25519\"", "\"alg\":\"hmac-sha256\"", 1),
     ] {
         assert_ne!(json, text);

@@ -55,8 +55,7 @@ impl fmt::Display for Algorithm {
 }
 
 /// Whether `name` can be that of an algorithm, be it of a later version: `[a-z][a-z0-9-]{0,31}`.
-#[must_use]
-pub fn is_algorithm_name(name: &str) -> bool {
+pub(super) fn is_algorithm_name(name: &str) -> bool {
     name.len() <= ALGORITHM_NAME_BYTES_MAX
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))

@@ -4,7 +4,8 @@ use core::fmt;
 use core::str::FromStr;
 use std::sync::Arc;
 
-use super::{Algorithm, KeyError, is_algorithm_name};
+use super::algorithm::is_algorithm_name;
+use super::{Algorithm, KeyError};
 use crate::encoding::{hex, unhex};
 
 /// Most hex digits behind the colon of a key id of an algorithm that this program does not know. With

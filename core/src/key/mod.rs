@@ -23,7 +23,7 @@ mod signature;
 mod trust;
 mod vkey;
 
-pub use algorithm::{ALGORITHM_NAME_BYTES_MAX, Algorithm, is_algorithm_name};
+pub use algorithm::{ALGORITHM_NAME_BYTES_MAX, Algorithm};
 pub use ecdsa::EcdsaKey;
 pub use error::KeyError;
 pub use hmac::{HMAC_SECRET_BYTES_MAX, HMAC_SECRET_BYTES_MIN, HmacKey, NamedHmacKey};

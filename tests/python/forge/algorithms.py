@@ -36,6 +36,10 @@ class Named:
     def hash4(self, name):
         return sha256(name.encode(), b"\n", self.material())[:4]
 
+    def note_line(self, origin, text):
+        """A line that no note can count."""
+        return f"\u2014 {origin} {b64(self.hash4(origin) + self.sign(sha256(text.encode())))}\n"
+
     def vkey(self, name=SERVER):
         return f"{name}+{self.hash4(name).hex()}+{b64(self.material())}"
 
