@@ -16,9 +16,7 @@ use crate::json::{
     JsonError, JsonErrorCode, Limits, Members, Value, canonicalize, check_canonical, parse_string,
     parse_u64, push_string,
 };
-use crate::key::{
-    Algorithm, KeyId, RecordSignature, Signature, SignatureCheck, Trust,
-};
+use crate::key::{Algorithm, KeyId, RecordSignature, Signature, SignatureCheck, Trust};
 use crate::limits::{DOCUMENT_DEPTH_MAX, PROOF_HASHES_MAX, RECEIPT_FILE_BYTES_MAX};
 use crate::merkle::{inclusion, leaf_hash};
 use crate::name::{Origin, Seq};
