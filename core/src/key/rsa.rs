@@ -1,7 +1,7 @@
 //! RSA with PKCS#1 v1.5 and SHA-256, which key management services and older systems sign with.
 //!
-//! Only checking happens here, with public values. The timing of private operations, for which the
-//! library was criticised (RUSTSEC-2023-0071), plays no part.
+//! Only checking happens here, with public values. The timing of private operations, of which the
+//! library's earlier versions told too much (RUSTSEC-2023-0071), plays no part.
 
 use core::fmt;
 use std::sync::Arc;
