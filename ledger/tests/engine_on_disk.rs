@@ -106,7 +106,11 @@ fn every_honest_signer_signs_what_it_is_given_in_order_with_its_one_key() {
         let signatures = run(signer.sign(&requests)).unwrap();
         assert_eq!(signatures.len(), requests.len());
         for (request, signature) in requests.iter().zip(&signatures) {
-            assert!(ed25519::verify_strict(&signer.note_key(), request.message(), signature));
+            assert!(ed25519::verify_strict(
+                &signer.note_key(),
+                request.message(),
+                signature.ed25519().unwrap()
+            ));
         }
         assert!(run(signer.sign(&[])).unwrap().is_empty());
         run(signer.health()).unwrap();
