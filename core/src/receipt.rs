@@ -240,22 +240,27 @@ impl Receipt {
             );
             return Err(tampered(Code::CheckpointInvalid, reason));
         }
-        let judged = judge_record(&record, &checkpoint.origin, trust)?;
-        self.check_signed(&record, &checkpoint.origin, trust)?;
+        let (judged, newer) = judge_record(&record, &checkpoint.origin, trust)?;
+        let newer_creation = self.check_signed(&record, &checkpoint.origin, trust)?;
         self.check_inclusion(&record, &checkpoint)?;
+        // Said last: what is wrong for sure comes first.
+        if let Some(name) = newer.or(newer_creation) {
+            return Err(newer_algorithm(&name));
+        }
         Ok(Verified { record, judged, checkpoint })
     }
 
-    /// Checks the record's own signature, or that it needs none.
+    /// Checks the record's own signature, or that it needs none; gives what [`judge_record`] gives of the
+    /// creation that says so.
     fn check_signed(
         &self,
         record: &RecordView<'_>,
         origin: &Origin,
         trust: &Trust,
-    ) -> Result<(), ReceiptError> {
+    ) -> Result<Option<String>, ReceiptError> {
         let (creation, signature) = match &self.signed {
             Signed::Own(signature) => {
-                return check_signature(&self.digest, signature, origin, trust);
+                return check_signature(&self.digest, signature, origin, trust).map(|()| None);
             }
             Signed::Creation { record, signature } => (record, signature),
         };
@@ -272,7 +277,7 @@ impl Receipt {
         if view.seq != Seq::ZERO {
             return Err(no_creation());
         }
-        let judged = judge_record(&view, origin, trust)?;
+        let (judged, newer) = judge_record(&view, origin, trust)?;
         let rules = judged.creation().ok_or_else(no_creation)?;
         check_signature(&record_digest(creation, None), signature, origin, trust)?;
         if rules.sign_per == SignPer::Record || record.seq == Seq::ZERO {
@@ -280,7 +285,7 @@ impl Receipt {
                           has no signature: it was taken off";
             return Err(tampered(Code::Unsigned, reason));
         }
-        Ok(())
+        Ok(newer)
     }
 
     fn check_digest(&self, record: &RecordView<'_>) -> Result<(), ReceiptError> {
@@ -327,19 +332,23 @@ impl Receipt {
     }
 }
 
-/// Holds a record against its place, as whoever replays a ledger does.
+/// Holds a record against its place, as whoever replays a ledger does. With it goes the name of the
+/// algorithm of a key that the record names, where only a newer program knows it.
 fn judge_record(
     record: &RecordView<'_>,
     origin: &Origin,
     trust: &Trust,
-) -> Result<Judged, ReceiptError> {
+) -> Result<(Judged, Option<String>), ReceiptError> {
     let judged =
         judge(record, Some(origin)).map_err(|error| tampered(error.code(), error.to_string()))?;
     let unknown = judged.keys().iter().filter(|key| !trust.trusts(key, origin));
     // One that is missing is said before one that nobody could give.
     match unknown.min_by_key(|key| key.algorithm().is_none()) {
-        None => Ok(judged),
-        Some(key) if key.algorithm().is_none() => Err(newer_algorithm(key.algorithm_name())),
+        None => Ok((judged, None)),
+        Some(key) if key.algorithm().is_none() => {
+            let name = key.algorithm_name().to_owned();
+            Ok((judged, Some(name)))
+        }
         Some(key) => {
             let reason = format!(
                 "the ledger was created with the key {key}, which is not among the keys given for \

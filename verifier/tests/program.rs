@@ -199,7 +199,7 @@ fn a_shared_secret_comes_from_a_file_of_its_owners_alone_and_is_never_shown() {
         assert!(!text(&output).contains("WlpaWlpa"), "{}", text(&output));
     }
     // Without a key for notes it is said which key is missing.
-    let output = verify(&["--hmac-key", &path]);
+    let output = verify(&["--hmac-key", &path, "--json"]);
     assert_eq!(exit_code(&output), 1);
     assert!(text(&output).contains("sign records only"), "{}", text(&output));
     assert!(text(&output).contains("type 0x01"), "{}", text(&output));

@@ -90,6 +90,8 @@ def compare_heads(receipt, heads, report):
 class Receipt:
     def __init__(self, trust):
         self.trust, self.ledger, self.record, self.checkpoint = trust, None, None, None
+        # What only a newer program can judge; said where nothing is wrong.
+        self.newer = None
 
     def place(self):
         return self.record and (self.record.seq, self.record.seq)
@@ -146,6 +148,8 @@ class Receipt:
         else:
             self.judge_creation()
         self.prove()
+        if self.newer:
+            raise NewerVersion(f"keys of {self.newer}")
 
     def open(self):
         """Step 4."""
@@ -167,9 +171,9 @@ class Receipt:
             raise Wrong(contents.code, TAMPERING, f"a record of kind {record.kind} that cannot be here")
         if contents.strangers:
             known = [kid for kid in contents.strangers if is_known(kid)]
-            if not known:
-                raise NewerVersion(f"keys of {algorithm_of(contents.strangers[0])}")
-            raise Wrong("KEY_UNKNOWN", DAMAGE, f"{known[0]} of record 0 is not trusted")
+            if known:
+                raise Wrong("KEY_UNKNOWN", DAMAGE, f"{known[0]} of record 0 is not trusted")
+            self.newer = algorithm_of(contents.strangers[0])
         return contents
 
     def judge_signature(self, signed, digest):
