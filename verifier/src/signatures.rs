@@ -64,6 +64,7 @@ pub(crate) struct Signatures {
     places: HashMap<SignedBy, u32>,
     /// The key of the signature before, which is nearly always that of the next.
     last: Option<(SignedBy, u32)>,
+    /// Those that wait, by key. Emptied and filled again, so that memory is asked for once.
     waiting: HashMap<u32, Vec<Waiting>>,
     count: usize,
 }
@@ -107,13 +108,15 @@ impl Signatures {
     /// Checks what waits and gives the places of the bad ones, in no order.
     pub(crate) fn settle(&mut self, trust: &Trust) -> Vec<usize> {
         let mut bad = Vec::new();
-        for (number, waiting) in self.waiting.drain() {
-            let Some(key) = self.keys.get(number as usize) else { continue };
-            match key {
-                SignedBy::Ed25519(key) => bad.extend(wrong_ed25519(key, &waiting)),
-                SignedBy::Other(id) => bad.extend(wrong_others(id, waiting, trust)),
-                SignedBy::Newer(_) => {}
+        // Somebody who signs each line with another key must not fill memory with places for them.
+        self.waiting.retain(|_, waiting| !waiting.is_empty());
+        for (number, waiting) in &mut self.waiting {
+            match self.keys.get(*number as usize) {
+                Some(SignedBy::Ed25519(key)) => bad.extend(wrong_ed25519(key, waiting)),
+                Some(SignedBy::Other(id)) => bad.extend(wrong_others(id, waiting, trust)),
+                Some(SignedBy::Newer(_)) | None => {}
             }
+            waiting.clear();
         }
         self.count = 0;
         bad
@@ -144,10 +147,10 @@ fn wrong_ed25519(key: &[u8; 32], waiting: &[Waiting]) -> Vec<usize> {
 
 /// One by one: there is no sum to check for the other algorithms. Where a key that the id only names was
 /// not given, nothing is wrong with the signature; that the key is missing is said where trust is judged.
-fn wrong_others(id: &KeyId, waiting: Vec<Waiting>, trust: &Trust) -> Vec<usize> {
-    let wrong = waiting.into_iter().filter_map(|(place, digest, signature)| {
-        let signature = RecordSignature { key_id: id.clone(), signature };
-        (trust.check(&digest, &signature) == SignatureCheck::DoesNotFit).then_some(place)
+fn wrong_others(id: &KeyId, waiting: &[Waiting], trust: &Trust) -> Vec<usize> {
+    let wrong = waiting.iter().filter_map(|(place, digest, signature)| {
+        let signature = RecordSignature { key_id: id.clone(), signature: signature.clone() };
+        (trust.check(digest, &signature) == SignatureCheck::DoesNotFit).then_some(*place)
     });
     wrong.collect()
 }
