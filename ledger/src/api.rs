@@ -10,7 +10,7 @@ use bytes::Bytes;
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::hash::{Digest, NodeHash};
 use indelible_core::json::Numbers;
-use indelible_core::key::{KeyId, RecordSignature};
+use indelible_core::key::{LedgerKeys, RecordSignature};
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
 use indelible_core::receipt::Receipt;
 use indelible_core::record::PreparedEvent;
@@ -195,8 +195,8 @@ pub struct LedgerInfo {
     pub numbers: Numbers,
     /// What records say of who wrote them.
     pub principals: Principals,
-    /// The key ids in record 0.
-    pub keys: Vec<KeyId>,
+    /// The keys that it says sign it, by position.
+    pub keys: LedgerKeys,
     /// Durable records.
     pub size: u64,
     /// The time of record 0.

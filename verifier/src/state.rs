@@ -103,6 +103,8 @@ pub struct ReplayState {
     pub(crate) manifest: Option<Sha256Hash>,
     /// Kinds of system records that are not known and were named.
     pub(crate) kinds: Vec<String>,
+    /// What only a newer program can judge and was named: algorithms, and that there are certificates.
+    pub(crate) newer: Vec<String>,
     /// Records that the largest head vouches for that was compared.
     pub(crate) known_to: Option<u64>,
     pub(crate) tally: Tally,
@@ -128,6 +130,7 @@ struct Written<'a> {
     known_to: Option<u64>,
     manifest: Option<String>,
     max_unsigned: Option<u64>,
+    newer: &'a [String],
     open: Option<WrittenRun>,
     origin: Option<&'a str>,
     principals: Option<&'static str>,
@@ -175,6 +178,7 @@ impl ReplayState {
             sound: true,
             manifest: None,
             kinds: Vec::new(),
+            newer: Vec::new(),
             known_to: None,
             tally: Tally::default(),
         }
@@ -210,6 +214,7 @@ impl ReplayState {
             known_to: self.known_to,
             manifest: self.manifest.map(|hash| hash.to_hex()),
             max_unsigned: self.rules.map(|rules| rules.max_unsigned),
+            newer: &self.newer,
             open: self.open.map(|OpenRun { first, count, firm }| WrittenRun { count, firm, first }),
             origin: self.origin.as_deref(),
             principals: self.rules.map(|rules| rules.principals.as_str()),
@@ -293,6 +298,9 @@ fn read(value: &Value) -> Result<ReplayState, StateError> {
         kinds: texts(value, "kinds")?
             .filter(|kinds| kinds.len() <= KINDS_MAX)
             .ok_or(wrong("kinds"))?,
+        newer: texts(value, "newer")?
+            .filter(|newer| newer.len() <= KINDS_MAX)
+            .ok_or(wrong("newer"))?,
         known_to: maybe_number(value, "known_to")?,
         tally: Tally {
             records: number(value, "records")?,

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwapOption;
 use indelible_core::hash::{Digest, LeafHash, NodeHash};
 use indelible_core::json::Numbers;
-use indelible_core::key::KeyId;
+use indelible_core::key::LedgerKeys;
 use indelible_core::merkle::CompactRange;
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
 use indelible_core::receipt::Signed;
@@ -33,7 +33,7 @@ pub(crate) struct LedgerEntry {
     pub(crate) max_unsigned: u64,
     pub(crate) numbers: Numbers,
     pub(crate) principals: Principals,
-    pub(crate) keys: Vec<KeyId>,
+    pub(crate) keys: LedgerKeys,
     pub(crate) created: Timestamp,
     /// Whose it is.
     pub(crate) tenant: Tenant,
@@ -178,7 +178,7 @@ pub(crate) struct Settings {
     pub(crate) max_unsigned: u64,
     pub(crate) numbers: Numbers,
     pub(crate) principals: Principals,
-    pub(crate) keys: Vec<KeyId>,
+    pub(crate) keys: LedgerKeys,
     pub(crate) created: Timestamp,
 }
 

@@ -363,8 +363,9 @@ impl Engine {
             }
             other => AppendError::Read(other),
         })?;
-        if !entry.keys.contains(&shared.key_id) {
-            let (expected, found) = (entry.keys.clone(), shared.key_id.clone());
+        let keys = entry.keys.current();
+        if !keys.contains(&shared.key_id) {
+            let (expected, found) = (keys.to_vec(), shared.key_id.clone());
             return Err(AppendError::OtherKey { expected, found });
         }
         Ok(entry)

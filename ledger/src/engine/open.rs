@@ -96,10 +96,11 @@ fn shared(
     let metrics = Arc::new(EngineMetrics::new());
     metrics.ledgers.set(state.ledgers);
     metrics.durable_commit.set(state.commit.0);
-    let key = signer.key();
+    let record_key = signer.record_key();
     Shared {
-        key,
-        key_id: key.key_id(),
+        key_id: record_key.key_id(),
+        record_key,
+        note_key: signer.note_key(),
         store: StoreCell::new(store),
         ledgers: Ledgers::new(config.limits.ledgers_in_memory_max),
         queue: Queue::new(config.limits.clone(), Arc::clone(&metrics)),

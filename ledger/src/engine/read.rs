@@ -347,8 +347,11 @@ impl Engine {
         let [signature] = signatures.as_slice() else {
             return Err(SignError::Wrong("not one signature for one text".into()).into());
         };
-        check_one(&shared.key, &request, signature)?;
-        Ok(note::assemble(text, &note::signature_line(origin, &shared.key, signature)))
+        check_one(shared, &request, signature)?;
+        let signature = signature.ed25519().ok_or_else(|| {
+            SignError::Wrong("a note is signed with another key than Ed25519".into())
+        })?;
+        Ok(note::assemble(text, &note::signature_line(origin, &shared.note_key, signature)))
     }
 
     /// The ledger's durable size, and every change of it.

@@ -36,11 +36,9 @@ impl LoadedBlock {
     /// A record of this block with all that belongs to it; its bytes share the block's memory.
     pub(crate) fn stored(&self, record: &BlockRecord<'_>) -> Result<StoredRecord, ReadError> {
         let signature = record.signature.map(|signature| {
-            let bytes = <[u8; 64]>::try_from(signature.bytes).ok()?;
-            Some(RecordSignature {
-                key_id: KeyId::new(signature.key_id).ok()?,
-                signature: Signature(bytes),
-            })
+            let key_id = KeyId::new(signature.key_id).ok()?;
+            let signature = Signature::new(&key_id, signature.bytes).ok()?;
+            Some(RecordSignature { key_id, signature })
         });
         let signature = match signature {
             Some(None) => {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use indelible_core::key::LedgerKeys;
 use indelible_core::limits::UNSIGNED_RUN_MAX;
 use indelible_core::name::{LedgerName, Origin, Seq};
 use indelible_core::system::Creation;
@@ -251,14 +252,8 @@ impl Sequencer {
         let keys = vec![shared.key_id.clone()];
         let max_unsigned = shared.config.limits.max_unsigned.min(UNSIGNED_RUN_MAX);
         let LedgerSettings { sign_per, numbers, principals } = settings;
-        let creation = Creation {
-            origin: origin.clone(),
-            sign_per,
-            keys: keys.clone(),
-            max_unsigned,
-            numbers,
-            principals,
-        };
+        let creation =
+            Creation { origin: origin.clone(), sign_per, keys, max_unsigned, numbers, principals };
         let number = forming.ledgers + 1;
         let created = forming.now;
         let name_of = name.clone();
@@ -270,7 +265,7 @@ impl Sequencer {
             max_unsigned,
             numbers,
             principals,
-            keys,
+            keys: LedgerKeys::created_with(&creation.keys),
             created,
         };
         let entry = Arc::new(LedgerEntry::new(settings));

@@ -8,7 +8,7 @@ use indelible_core::chain::record_digest;
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::ed25519;
 use indelible_core::hash::{Digest, LeafHash, NodeHash};
-use indelible_core::key::{PublicKey, Signature};
+use indelible_core::key::{Ed25519Signature, PublicKey};
 use indelible_core::limits::TILE_WIDTH;
 use indelible_core::merkle::{CompactRange, leaf_hash, node_hash};
 use indelible_core::name::{EventId, LedgerName, Seq};
@@ -165,7 +165,7 @@ struct Walk<'a> {
     checked: Checked,
     /// Every id that may have a row: ledger, id, its record.
     given: HashMap<(u64, String), Seq>,
-    signed: Vec<(Digest, Signature)>,
+    signed: Vec<(Digest, Ed25519Signature)>,
 }
 
 impl Walk<'_> {
@@ -242,7 +242,7 @@ impl Walk<'_> {
                 })?;
                 let bytes =
                     signature.bytes.try_into().map_err(|_| format!("{}: bad signature", at()))?;
-                self.signed.push((digest, Signature(bytes)));
+                self.signed.push((digest, Ed25519Signature(bytes)));
                 ledger.unsigned = 0;
             }
             None => {
@@ -263,7 +263,7 @@ impl Walk<'_> {
     }
 
     fn verify_signatures(&mut self) -> Check<()> {
-        let items: Vec<(&[u8], &Signature)> =
+        let items: Vec<(&[u8], &Ed25519Signature)> =
             self.signed.iter().map(|(digest, signature)| (&digest.0[..], signature)).collect();
         // The seed need not be secret against a test's own signatures.
         let bad = ed25519::verify_bulk_report(self.key, &items, [7; 32]);

@@ -148,9 +148,10 @@ impl Database {
         };
         for record in Block::decode(&value)?.records() {
             let signature = record.signature.map(|signature| {
+                let key_id = KeyId::new(signature.key_id)?;
                 anyhow::Ok(RecordSignature {
-                    key_id: KeyId::new(signature.key_id)?,
-                    signature: Signature(signature.bytes.try_into()?),
+                    signature: Signature::new(&key_id, signature.bytes)?,
+                    key_id,
                 })
             });
             chunk.push(record.bytes, record.digest, signature.transpose()?.as_ref());
