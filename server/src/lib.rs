@@ -6,6 +6,7 @@
 //! `indelible_core`. [`config`] is all that can be set, [`serve`](mod@serve) the program's main loop.
 
 pub mod auth;
+pub mod budget;
 pub mod cli;
 pub mod client;
 pub mod config;

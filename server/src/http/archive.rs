@@ -47,7 +47,7 @@ pub(super) async fn archive(
 ) -> Result<Response, Problem> {
     let ledger = app.ledger(&request, Scope::Admin, &name)?;
     body::only_json(request.headers())?;
-    let body = body::read_all(request.into_body(), &app.limits).await?;
+    let body = body::read_all(request, &app).await?;
     let (to, whole) = wanted(&body)?;
     app.engine.ledger(&ledger)?;
     let to = allowed(&app.archive, &to)?;
@@ -105,7 +105,7 @@ pub(super) async fn run(
     to: PathBuf,
     seal: Seal,
 ) -> Result<Summary, ArchiveError> {
-    let archiver = Archiver::new(app.engine.clone(), app.spool_dir.to_path_buf());
+    let archiver = Archiver::new(app.engine.clone(), app.disk.dir().to_path_buf());
     let progress = UntilStop(Arc::clone(app));
     let runtime = Handle::current();
     let done = tokio::task::spawn_blocking(move || {

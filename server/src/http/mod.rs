@@ -5,6 +5,7 @@ pub(crate) mod archive;
 mod body;
 mod clock;
 mod docs;
+mod elements;
 mod envelope;
 pub mod errors;
 mod export;
@@ -16,10 +17,12 @@ mod ndjson;
 mod openapi;
 pub mod operations;
 mod output;
+mod pace;
 mod proofs;
 mod query;
 mod range;
 mod reads;
+pub(crate) mod recent;
 mod render;
 pub(crate) mod schedule;
 mod sse;
@@ -38,6 +41,7 @@ use tower::Service as _;
 
 use self::app::App;
 use self::errors::{Code, Problem};
+use crate::budget::Budget;
 use crate::listen::Handle;
 
 /// The whole interface: what is answered to any request.
@@ -92,6 +96,15 @@ impl Handle for Api {
         self.app.metrics.count(StatusCode::INTERNAL_SERVER_ERROR);
         let detail = "the server made a mistake; it is in its log";
         Problem::new(Code::Internal, detail).closing().into_response()
+    }
+
+    fn budget(&self) -> &Budget {
+        &self.app.budget
+    }
+
+    fn no_room(&self) -> Response {
+        self.app.metrics.count(StatusCode::SERVICE_UNAVAILABLE);
+        body::no_room().into_response()
     }
 
     fn over_limit(&self) -> Bytes {

@@ -20,9 +20,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::auth::{TokenError, Tokens};
+use crate::budget::{Budget, Disk};
 use crate::config::{self, Config, ConfigError};
 use crate::http::Api;
 use crate::http::app::App;
+use crate::http::recent::Recent;
 use crate::http::schedule::{self, Schedule};
 use crate::listen::{self, Counters, stopped};
 use crate::opening::{self, NotOpened, TooLong};
@@ -281,6 +283,7 @@ async fn start_on(
     let limits = Arc::new(config.limits);
     let connections = Arc::new(Counters::default());
     let schedule = scheduled(&config.archive);
+    let budget = Budget::new(limits.memory_bytes_max);
     let app = Arc::new(App {
         engine,
         limits: Arc::clone(&limits),
@@ -293,7 +296,13 @@ async fn start_on(
         archived: Default::default(),
         archives_on_schedule: schedule.is_some(),
         stop: stopping.clone(),
-        spool_dir: Arc::from(config.data_dir.as_path()),
+        recent: Recent::new(budget.account()),
+        budget,
+        disk: Arc::new(Disk::new(
+            Arc::from(config.data_dir.as_path()),
+            limits.spool_total_bytes_max,
+            limits.free_bytes_min,
+        )),
         reads: Arc::new(Semaphore::new(limits.reads_max)),
         exports: Arc::new(Semaphore::new(limits.exports_max)),
         streams: Arc::new(Semaphore::new(limits.streams_max)),

@@ -1,0 +1,303 @@
+//! The bytes of everything that is in flight: one budget in memory, one on disk.
+//!
+//! Whoever keeps bytes for a client takes a [`Grant`] first and gives it back by dropping it: pieces of
+//! bodies as they arrive, results that wait, answers until the last byte has left, windows of HTTP/2.
+//! So the sum is bounded whatever clients do, however many they are. Beyond it something new is refused
+//! (503, `too_many_bytes_held`) and something begun waits.
+//!
+//! The budget is shared by a dynamic threshold (Choudhury and Hahne): a connection may hold a quarter of
+//! what is free. One alone gets a fifth of everything, a hundred get a hundred-and-fourth each, and a
+//! newcomer who needs some kilobytes always finds them, however many sit on the rest.
+
+mod disk;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use bytes::Bytes;
+use hyper::Request;
+
+pub use disk::{Disk, DiskGrant};
+
+/// What a connection may hold is what is free divided by this.
+const FREE_PER_SHARE: usize = 4;
+
+/// What bytes are held for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Connections, their windows, and requests on HTTP/2.
+    Connections,
+    /// Bodies that are read as a whole.
+    Bodies,
+    /// NDJSON requests: lines, events on their way, results.
+    Lines,
+    /// Answers, pages, chunks of exports and event streams.
+    Answers,
+    /// Recent records, rendered for all followers.
+    Recent,
+}
+
+impl Kind {
+    /// Every kind, with its name in metrics.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Connections, "connections"),
+        (Self::Bodies, "bodies"),
+        (Self::Lines, "lines"),
+        (Self::Answers, "answers"),
+        (Self::Recent, "recent"),
+    ];
+}
+
+#[derive(Debug, Default)]
+struct OfKind {
+    used: AtomicUsize,
+    refused: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Memory {
+    max: usize,
+    used: AtomicUsize,
+    by_kind: [OfKind; Kind::ALL.len()],
+}
+
+impl Memory {
+    fn of(&self, kind: Kind) -> Option<&OfKind> {
+        self.by_kind.get(kind as usize)
+    }
+}
+
+/// The budget of a server.
+#[derive(Debug, Clone)]
+pub struct Budget(Arc<Memory>);
+
+impl Budget {
+    /// A budget of so many bytes.
+    #[must_use]
+    pub fn new(bytes_max: usize) -> Self {
+        Self(Arc::new(Memory {
+            max: bytes_max,
+            used: AtomicUsize::new(0),
+            by_kind: Default::default(),
+        }))
+    }
+
+    /// The account of a new client.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        Account { memory: Arc::clone(&self.0), own: Arc::default() }
+    }
+
+    /// The account of the connection that a request came on.
+    pub fn account_of<B>(&self, request: &Request<B>) -> Account {
+        request.extensions().get().cloned().unwrap_or_else(|| self.account())
+    }
+
+    /// Bytes that may be held.
+    #[must_use]
+    pub fn max(&self) -> usize {
+        self.0.max
+    }
+
+    /// Bytes held for a kind now, and how often more were refused.
+    #[must_use]
+    pub fn figures(&self, kind: Kind) -> (u64, u64) {
+        self.0
+            .of(kind)
+            .map_or((0, 0), |of| (of.used.load(Relaxed) as u64, of.refused.load(Relaxed)))
+    }
+}
+
+/// What one client holds.
+#[derive(Debug, Clone)]
+pub struct Account {
+    memory: Arc<Memory>,
+    own: Arc<Own>,
+}
+
+#[derive(Debug, Default)]
+struct Own {
+    used: AtomicUsize,
+    /// Answers that were given up because the client took nothing of them, and that it still holds open.
+    stalled: AtomicUsize,
+}
+
+impl Account {
+    /// Takes `bytes`, unless the client would have more than its share.
+    #[must_use]
+    pub fn take(&self, kind: Kind, bytes: usize) -> Option<Grant> {
+        let mut grant = self.empty(kind);
+        grant.grow(bytes).then_some(grant)
+    }
+
+    /// Takes `bytes` whatever is free: for what is there already and has to be counted.
+    #[must_use]
+    pub fn take_anyway(&self, kind: Kind, bytes: usize) -> Grant {
+        let mut grant = self.empty(kind);
+        grant.set(bytes);
+        grant
+    }
+
+    /// Whether `bytes` more would be granted.
+    #[must_use]
+    pub fn has_room(&self, bytes: usize) -> bool {
+        let free = self.memory.max.saturating_sub(self.memory.used.load(Relaxed));
+        fits(free, self.own.used.load(Relaxed), bytes)
+    }
+
+    /// Notes an answer that was given up.
+    pub fn stalled(&self) {
+        self.own.stalled.fetch_add(1, Relaxed);
+    }
+
+    /// Notes that the client let go of such an answer.
+    pub fn let_go(&self) {
+        self.own.stalled.fetch_sub(1, Relaxed);
+    }
+
+    /// How many such answers the client holds open.
+    #[must_use]
+    pub fn stalled_answers(&self) -> usize {
+        self.own.stalled.load(Relaxed)
+    }
+
+    fn empty(&self, kind: Kind) -> Grant {
+        Grant { account: self.clone(), kind, bytes: 0 }
+    }
+}
+
+fn fits(free: usize, own: usize, more: usize) -> bool {
+    more <= free && own.saturating_add(more) <= free / FREE_PER_SHARE
+}
+
+/// Bytes that may be held until this is dropped.
+#[derive(Debug)]
+pub struct Grant {
+    account: Account,
+    kind: Kind,
+    bytes: usize,
+}
+
+impl Grant {
+    /// Bytes granted.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes more; false, and nothing changed, when the client would have more than its share.
+    #[must_use]
+    pub fn grow(&mut self, more: usize) -> bool {
+        let Account { memory, own } = &self.account;
+        let taken = memory.used.try_update(Relaxed, Relaxed, |used| {
+            let free = memory.max.saturating_sub(used);
+            fits(free, own.used.load(Relaxed), more).then_some(used + more)
+        });
+        if taken.is_err() {
+            if let Some(of) = memory.of(self.kind) {
+                of.refused.fetch_add(1, Relaxed);
+            }
+            return false;
+        }
+        own.used.fetch_add(more, Relaxed);
+        if let Some(of) = memory.of(self.kind) {
+            of.used.fetch_add(more, Relaxed);
+        }
+        self.bytes += more;
+        true
+    }
+
+    /// Makes it as large as what is held, whatever is free.
+    pub fn set(&mut self, bytes: usize) {
+        if bytes == self.bytes {
+            return;
+        }
+        let Account { memory, own } = &self.account;
+        let of = memory.of(self.kind).map(|of| &of.used);
+        let counters = [Some(&memory.used), Some(&own.used), of];
+        for counter in counters.into_iter().flatten() {
+            if bytes >= self.bytes {
+                counter.fetch_add(bytes - self.bytes, Relaxed);
+            } else {
+                counter.fetch_sub(self.bytes - bytes, Relaxed);
+            }
+        }
+        self.bytes = bytes;
+    }
+
+    /// Splits off a part, to be given back by itself.
+    #[must_use]
+    pub fn split(&mut self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self { account: self.account.clone(), kind: self.kind, bytes }
+    }
+
+    /// Ties the grant to bytes: it is given back when their last copy is dropped, wherever that is.
+    #[must_use]
+    pub fn tie(self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Tied { bytes, _grant: self })
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+struct Tied {
+    bytes: Bytes,
+    _grant: Grant,
+}
+
+impl AsRef<[u8]> for Tied {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_client_gets_a_fifth_and_a_newcomer_finds_room_behind_any_number() {
+        let budget = Budget::new(1 << 20);
+        let greedy = |account: &Account| {
+            let mut grants = Vec::new();
+            while let Some(grant) = account.take(Kind::Bodies, 64) {
+                grants.push(grant);
+            }
+            grants
+        };
+        let first = greedy(&budget.account());
+        let held = first.len() * 64;
+        assert!((200_000..=(1 << 20) / 5).contains(&held), "{held}");
+        let mut all = vec![first];
+        for _ in 0..200 {
+            all.push(greedy(&budget.account()));
+        }
+        let newcomer = budget.account().take(Kind::Bodies, 1024);
+        assert!(newcomer.is_some());
+        let (used, refused) = budget.figures(Kind::Bodies);
+        assert!(used < 1 << 20 && refused >= 201);
+        drop((all, newcomer));
+        assert_eq!(budget.figures(Kind::Bodies).0, 0);
+        assert!(budget.account().has_room(200_000));
+    }
+
+    #[test]
+    fn a_grant_tied_to_bytes_is_given_back_with_their_last_copy() {
+        let budget = Budget::new(1 << 20);
+        let mut grant = budget.account().take(Kind::Answers, 100).unwrap();
+        let part = grant.split(40).tie(Bytes::from_static(&[7; 40]));
+        let copy = part.slice(5..6);
+        drop(grant);
+        drop(part);
+        assert_eq!(budget.figures(Kind::Answers).0, 40);
+        assert_eq!(copy[..], [7]);
+        drop(copy);
+        assert_eq!(budget.figures(Kind::Answers).0, 0);
+    }
+}
