@@ -1,0 +1,141 @@
+//! NDJSON requests that answer badly for what they cost.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use crate::support::{PATIENCE, Server, last_line, read_until_quiet};
+
+const HEADERS: &str = "content-type: application/x-ndjson\r\nconnection: close\r\n";
+
+/// Sends a body of a known length and gives the last line of the answer.
+async fn closing_line(server: &Server, body: String) -> serde_json::Value {
+    let post = server.http.post(server.url("/v1/ledgers/demo/events")).bearer_auth(&server.token);
+    let post = post.header("content-type", "application/x-ndjson").body(body);
+    last_line(&post.send().await.unwrap().text().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_stops_after_so_many_refused_lines_and_says_where_to_go_on() {
+    let server = Server::start(&[("REFUSED_LINES_MAX", 1000)]).await;
+    let good = "{\"event\":{}}\n";
+    let closing =
+        closing_line(&server, format!("{}{good}", format!("{good}x\n").repeat(1000))).await;
+    assert!(closing["error"].is_null(), "{closing}");
+    assert_eq!(closing["done"]["accepted"], 1001);
+    let closing = closing_line(&server, "x\n".repeat(2_000_000)).await;
+    assert_eq!(closing["error"]["code"], "too_many_lines_refused", "{closing}");
+    assert_eq!(closing["done"]["failed"], 1001);
+    assert_eq!(closing["error"]["resend_from"], 1002);
+    // So do those that only the engine refuses.
+    let taken = "{\"event\":{\"n\":1},\"id\":\"a\"}\n";
+    let conflicts = "{\"event\":{\"n\":2},\"id\":\"a\"}\n".repeat(200_000);
+    let closing = closing_line(&server, format!("{taken}{conflicts}")).await;
+    assert_eq!(closing["error"]["code"], "too_many_lines_refused", "{closing}");
+    assert!(closing["done"]["failed"].as_u64().unwrap() < 50_000, "{closing}");
+    server.assert_small();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_line_has_a_short_result_however_long_it_is() {
+    let server = Server::start(&[]).await;
+    let name = "n".repeat(500_000);
+    let body = format!("{{\"event\":{{\"{name}\":12345678901234567890}}}}\n").repeat(20);
+    let post = server.http.post(server.url("/v1/ledgers/demo/events?numbers=exact"));
+    let post = post.bearer_auth(&server.token).header("content-type", "application/x-ndjson");
+    let answer = post.body(body).send().await.unwrap().text().await.unwrap();
+    assert_eq!(last_line(&answer)["done"]["failed"], 20);
+    assert!(answer.len() < 20_000, "{} bytes", answer.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_without_an_end_ends_the_request() {
+    let server = Server::start(&[("LINE_TIMEOUT_SECONDS", 3)]).await;
+    // As fast as it is taken: by its length.
+    let closing = closing_line(&server, "x".repeat(40 << 20)).await;
+    assert_eq!(closing["error"]["code"], "line_too_large", "{closing}");
+    // Slowly but never too slowly: by its time.
+    let mut stream = server.connect().await;
+    let headers = format!("{HEADERS}content-length: 100000000\r\n");
+    let head = server.head("POST /v1/ledgers/demo/events", &headers);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let begun = Instant::now();
+    let (mut answer, mut closed) = (String::new(), false);
+    while !closed && !answer.contains("\"done\"") {
+        assert!(begun.elapsed() < PATIENCE / 2, "still taken: {answer}");
+        let _ = stream.write_all(&[b'x'; 4096]).await;
+        let (more, end) = read_until_quiet(&mut stream, Duration::from_millis(100)).await;
+        answer.push_str(&more);
+        closed = end;
+    }
+    assert!(answer.contains("\"code\":\"body_too_slow\""), "{answer}");
+}
+
+/// Sends 60,000 events in a way that reads nothing until all was sent or no more is taken; then reads.
+async fn send_before_reading(server: &Server, floor: bool) -> (usize, String) {
+    let line = "{\"event\":{\"a\":\"b\"}}\n";
+    let body = line.repeat(60_000);
+    let mut stream = server.connect().await;
+    let headers = format!("{HEADERS}content-length: {}\r\n", body.len());
+    let head = server.head("POST /v1/ledgers/demo/events", &headers);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut sent = 0;
+    while sent < body.len() {
+        match timeout(Duration::from_millis(700), stream.write(&body.as_bytes()[sent..])).await {
+            Ok(Ok(more)) => sent += more,
+            _ => break,
+        }
+    }
+    let before = sent;
+    assert_eq!(before < body.len() || server.metric("indelible_spool_bytes ").await == 0, floor);
+    let (mut read, mut write) = stream.into_split();
+    let rest = tokio::spawn(async move {
+        let _ = write.write_all(&body.as_bytes()[sent..]).await;
+        write
+    });
+    let mut answer = Vec::new();
+    timeout(PATIENCE, read.read_to_end(&mut answer)).await.unwrap().unwrap();
+    let _ = rest.await;
+    (before, String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_go_to_the_disk_only_above_the_floor_of_free_space_and_none_is_lost() {
+    for floor in [0, 1 << 50] {
+        let server = Server::start(&[("FREE_BYTES_MIN", floor)]).await;
+        let good = server.good_client();
+        let (_, answer) = send_before_reading(&server, floor > 0).await;
+        let closing = answer.lines().rfind(|line| line.contains("\"done\"")).expect(&answer[..200]);
+        assert!(closing.contains("\"accepted\":60000,"), "{closing}");
+        let refused = server.metric("indelible_spool_refused_total").await;
+        assert_eq!(refused > 0, floor > 0);
+        server.until_at_most("indelible_spool_bytes ", 0).await;
+        server.until_at_most("indelible_memory_bytes{kind=\"lines\"}", 0).await;
+        server.assert_small();
+        good.fared_well().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_and_never_reads_is_given_up_with_its_spool() {
+    let server = Server::start(&[("SPOOL_TOTAL_BYTES_MAX", 4 << 20)]).await;
+    let line = "{\"event\":{\"a\":\"b\"}}\n";
+    let body = line.repeat(200_000);
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let mut stream = server.connect().await;
+        let head = server.head("POST /v1/ledgers/demo/events", HEADERS);
+        let head = head.replace("\r\n\r\n", &format!("\r\ncontent-length: {}\r\n\r\n", body.len()));
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let _ = timeout(Duration::from_secs(2), stream.write_all(body.as_bytes())).await;
+        held.push(stream);
+    }
+    let spooled: u64 = server.metric("indelible_spool_bytes ").await;
+    assert!(spooled <= 4 << 20, "{spooled}");
+    server.until_at_most("indelible_spool_bytes ", 0).await;
+    server.until_at_most("indelible_memory_bytes{kind=\"lines\"}", 0).await;
+    server.assert_small();
+    assert!(std::fs::read_dir(server.data()).unwrap().count() < 20);
+    drop(held);
+}
