@@ -32,12 +32,12 @@ const CHUNK: (usize, usize) = (256, 64 << 10);
 /// are bounded by the budget.
 const RING_BYTES_MAX: usize = 1 << 20;
 /// Groups in which followers are woken.
-const GROUPS: usize = 16;
+const GROUPS: usize = 64;
 /// Followers that are woken at once.
 const AT_ONCE_MAX: usize = 32;
 /// Pause between two rounds for each follower, and at most: waking one and writing to its socket takes
-/// about 10 us, so all followers of a ledger take a tenth of a core at most until they are a thousand.
-const PAUSE: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(100));
+/// about 20 us, so the followers of a ledger take a tenth of a core until they are more than a thousand.
+const PAUSE: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(250));
 /// The shortest pause that is worth a timer.
 const PAUSE_MIN: Duration = Duration::from_millis(2);
 
@@ -187,7 +187,7 @@ impl Tail {
         let end = *durable.borrow();
         let tail = Arc::new(Self {
             ring: Mutex::new(Ring { runs: VecDeque::new(), bytes: 0, end, ended: None }),
-            grown: Default::default(),
+            grown: std::array::from_fn(|_| Notify::new()),
             followers: AtomicUsize::new(0),
             _alive: alive,
         });
