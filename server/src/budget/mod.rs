@@ -112,14 +112,7 @@ impl Budget {
 #[derive(Debug, Clone)]
 pub struct Account {
     memory: Arc<Memory>,
-    own: Arc<Own>,
-}
-
-#[derive(Debug, Default)]
-struct Own {
-    used: AtomicUsize,
-    /// Answers that were given up because the client took nothing of them, and that it still holds open.
-    stalled: AtomicUsize,
+    own: Arc<AtomicUsize>,
 }
 
 impl Account {
@@ -142,23 +135,7 @@ impl Account {
     #[must_use]
     pub fn has_room(&self, bytes: usize) -> bool {
         let free = self.memory.max.saturating_sub(self.memory.used.load(Relaxed));
-        fits(free, self.own.used.load(Relaxed), bytes)
-    }
-
-    /// Notes an answer that was given up.
-    pub fn stalled(&self) {
-        self.own.stalled.fetch_add(1, Relaxed);
-    }
-
-    /// Notes that the client let go of such an answer.
-    pub fn let_go(&self) {
-        self.own.stalled.fetch_sub(1, Relaxed);
-    }
-
-    /// How many such answers the client holds open.
-    #[must_use]
-    pub fn stalled_answers(&self) -> usize {
-        self.own.stalled.load(Relaxed)
+        fits(free, self.own.load(Relaxed), bytes)
     }
 
     fn empty(&self, kind: Kind) -> Grant {
@@ -191,7 +168,7 @@ impl Grant {
         let Account { memory, own } = &self.account;
         let taken = memory.used.try_update(Relaxed, Relaxed, |used| {
             let free = memory.max.saturating_sub(used);
-            fits(free, own.used.load(Relaxed), more).then_some(used + more)
+            fits(free, own.load(Relaxed), more).then_some(used + more)
         });
         if taken.is_err() {
             if let Some(of) = memory.of(self.kind) {
@@ -199,7 +176,7 @@ impl Grant {
             }
             return false;
         }
-        own.used.fetch_add(more, Relaxed);
+        own.fetch_add(more, Relaxed);
         if let Some(of) = memory.of(self.kind) {
             of.used.fetch_add(more, Relaxed);
         }
@@ -214,7 +191,7 @@ impl Grant {
         }
         let Account { memory, own } = &self.account;
         let of = memory.of(self.kind).map(|of| &of.used);
-        let counters = [Some(&memory.used), Some(&own.used), of];
+        let counters = [Some(&memory.used), Some(&**own), of];
         for counter in counters.into_iter().flatten() {
             if bytes >= self.bytes {
                 counter.fetch_add(bytes - self.bytes, Relaxed);

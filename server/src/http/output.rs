@@ -35,7 +35,6 @@ pub(in crate::http) struct Sender {
 /// The connection's end.
 pub(in crate::http) struct Output {
     shared: Arc<Shared>,
-    account: Account,
 }
 
 #[derive(Default)]
@@ -63,7 +62,7 @@ enum End {
 /// A body for a client that may let a chunk wait for `stall`.
 pub(in crate::http) fn channel(account: Account, stall: Duration) -> (Sender, Output) {
     let shared = Arc::new(Shared::default());
-    let output = Output { shared: Arc::clone(&shared), account: account.clone() };
+    let output = Output { shared: Arc::clone(&shared) };
     (Sender { shared, account, stall }, output)
 }
 
@@ -117,18 +116,8 @@ impl Sender {
 
     /// Gives the client up because it takes nothing.
     pub(in crate::http) fn stalled(&self) {
-        let mut state = self.shared.state.lock();
-        let is_first = state.end.is_none() && !state.is_gone;
-        if is_first {
-            // Under the lock, so that the other end sees it when it lets go.
-            self.account.stalled();
-            state.end = Some(End::Stalled);
-        }
-        drop(state);
-        if is_first {
-            tracing::debug!("an answer was broken off: the client takes nothing of it");
-            self.shared.end(End::Stalled);
-        }
+        tracing::debug!("an answer is broken off: the client takes nothing of it");
+        self.shared.end(End::Stalled);
     }
 
     /// Waits for room as long as a client may stall; false when it is gone or given up.
@@ -208,9 +197,6 @@ impl Drop for Output {
     fn drop(&mut self) {
         let mut state = self.shared.state.lock();
         state.is_gone = true;
-        if state.end == Some(End::Stalled) {
-            self.account.let_go();
-        }
         let chunk = state.chunk.take();
         drop(state);
         drop(chunk);

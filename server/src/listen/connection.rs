@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::activity::{Activity, InFlight, Noted, Verdict};
-use super::answer::{self, Counted, Guarded, Room, Waiting};
+use super::answer::{self, Answers, Counted, Guarded, Room};
 use super::{Counters, Handle, RequestOrder, stopped};
 use crate::budget::{Account, Kind};
 use crate::config::Limits;
@@ -90,13 +90,9 @@ impl<H: Handle> Connection<H> {
         let requests = Requests {
             handler: self.handler.clone(),
             account: account.clone(),
-            waiting: http2.then(Waiting::default),
+            answers: http2.then(Answers::default),
         };
-        let judged = Judged {
-            activity: Arc::clone(&activity),
-            account: account.clone(),
-            waiting: requests.waiting.clone(),
-        };
+        let judged = Judged { activity: Arc::clone(&activity), answers: requests.answers.clone() };
         let service = {
             let counters = Arc::clone(&self.counters);
             let order = (!http2).then(RequestOrder::default);
@@ -194,19 +190,15 @@ impl<H: Handle> Connection<H> {
 /// What a connection is judged by.
 struct Judged {
     activity: Arc<Activity>,
-    account: Account,
-    waiting: Option<Waiting>,
+    answers: Option<Answers>,
 }
 
 impl Judged {
-    /// Judges the connection, having given up those of its answers that nobody takes.
+    /// Judges the connection, having dropped what is left of answers that nobody takes.
     fn verdict(&self, limits: &Limits) -> Verdict {
-        if let Some(waiting) = &self.waiting {
-            waiting.give_up(limits.write_stall_timeout);
-        }
-        // While one request is alive, the connection is; only what the others held is free.
-        let stalled = self.account.stalled_answers();
-        if stalled > 0 && stalled >= self.activity.requests() {
+        let stuck = self.answers.as_ref().map_or(0, |all| all.stuck(limits.write_stall_timeout));
+        // While one request is alive, the connection is.
+        if stuck > 0 && stuck >= self.activity.requests() {
             return Verdict::CutOff("took nothing of any answer");
         }
         self.activity.verdict(limits)
@@ -233,8 +225,8 @@ async fn begins_as_http2(stream: &TcpStream) -> io::Result<Option<bool>> {
 struct Requests<H> {
     handler: H,
     account: Account,
-    /// On HTTP/2: the answers that wait to be taken.
-    waiting: Option<Waiting>,
+    /// On HTTP/2.
+    answers: Option<Answers>,
 }
 
 impl<H: Handle> Requests<H> {
@@ -243,18 +235,18 @@ impl<H: Handle> Requests<H> {
         request: Request<Incoming>,
         in_flight: InFlight,
     ) -> Result<Response<Guarded>, std::convert::Infallible> {
-        let Self { handler, account, waiting } = self;
+        let Self { handler, account, answers } = self;
         let room = match *request.method() {
             Method::GET | Method::HEAD => Room::Asked,
             _ => Room::Given,
         };
-        let held = waiting.is_some().then(|| account.take(Kind::Connections, H2_REQUEST_BYTES));
+        let held = answers.is_some().then(|| account.take(Kind::Connections, H2_REQUEST_BYTES));
         let response = match &held {
             Some(None) => handler.no_room(),
             _ => answered(&handler, request).await,
         };
         let counted =
-            Counted { account: &account, room, waiting: waiting.as_ref(), held: held.flatten() };
+            Counted { account: &account, room, answers: answers.as_ref(), held: held.flatten() };
         Ok(answer::guard(response, counted, in_flight, || handler.no_room()))
     }
 }

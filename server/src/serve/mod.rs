@@ -40,6 +40,12 @@ const ARCHIVE_RUNS_MAX: usize = 2;
 /// File handles that are needed beside those of connections: the database's files and our own.
 const FILES_BESIDE: u64 = 1024;
 
+/// Threads that may block beside those of reads and exports: for spools, archive runs and start-up.
+const BLOCKING_THREADS_BESIDE: usize = 8;
+/// Time that a blocking thread is kept without work. Each has memory of its own to allocate from, some
+/// megabytes after reading large records, which goes with it.
+const BLOCKING_IDLE: Duration = Duration::from_secs(2);
+
 /// Time that a start which is under way gets when it is told to stop.
 const START_GRACE: Duration = Duration::from_secs(2);
 
@@ -115,6 +121,8 @@ pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("indelible-http")
+        .max_blocking_threads(blocking_threads(&config.limits))
+        .thread_keep_alive(BLOCKING_IDLE)
         .build()
         .map_err(ServeError::Runtime)?;
     runtime.block_on(async {
@@ -354,6 +362,12 @@ async fn refresh_tokens(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             Err(_) => {}
         }
     }
+}
+
+/// Threads that may block. Without a bound of its own the runtime would make up to 512, although so many
+/// never do something at once.
+fn blocking_threads(limits: &config::Limits) -> usize {
+    limits.reads_max + limits.exports_max + BLOCKING_THREADS_BESIDE
 }
 
 /// A connection is a file handle; many systems give a process 1,024 unless it asks for more.
