@@ -44,7 +44,9 @@ impl Pace {
     fn came_at(&mut self, now: Instant, bytes: usize, held: usize) {
         let rate = self.rate_min.max(held as u64 / HELD_SECONDS);
         let earned = (bytes as u64).saturating_mul(1_000_000) / rate;
-        self.due = (self.due + Duration::from_micros(earned)).min(now + self.window);
+        // What comes after it was due came while nobody waited for it: the server had paused.
+        let due = self.due.max(now) + Duration::from_micros(earned);
+        self.due = due.min(now + self.window);
     }
 }
 

@@ -40,6 +40,26 @@ async fn a_request_stops_after_so_many_refused_lines_and_says_where_to_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_program_goes_on_behind_lines_that_stopped_a_request() {
+    let server = Server::start(&[("REFUSED_LINES_MAX", 100)]).await;
+    let input = format!("{}{{\"amount\":1}}\n", "{\"a\":1,\"a\":2}\n".repeat(350));
+    let file = server.data().join("../input");
+    std::fs::write(&file, input).unwrap();
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_indelible"));
+    program
+        .args(["append", "demo"])
+        .env("INDELIBLE_URL", server.url(""))
+        .env("INDELIBLE_TOKEN_FILE", server.data().join("admin.token"))
+        .stdin(std::fs::File::open(&file).unwrap());
+    let ran = tokio::task::spawn_blocking(move || program.output());
+    let ran = timeout(PATIENCE, ran).await.expect("it does not end").unwrap().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert!(!ran.status.success(), "350 lines were refused: {said}");
+    let ledger: serde_json::Value = server.get("/v1/ledgers/demo").await.json().await.unwrap();
+    assert_eq!(ledger["size"], 2, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_line_has_a_short_result_however_long_it_is() {
     let server = Server::start(&[]).await;
     let name = "n".repeat(500_000);

@@ -176,6 +176,8 @@ impl Request {
             match self.step(reading, body, sender, &mut stop).await {
                 Step::Read(piece) => reading = self.read(piece, body).await,
                 Step::Committed(answer) => {
+                    // Until now it was not the client's turn.
+                    self.progress = Instant::now();
                     if let Some(InFlight::Pending(slots, _)) = self.in_flight.pop_front() {
                         self.finish(slots, Some(answer)).await?;
                     }
