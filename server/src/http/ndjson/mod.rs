@@ -35,7 +35,7 @@ use tokio::time::{sleep, timeout};
 
 use self::group::{Group, InFlight, RESEND_FROM, Slots, Totals};
 use self::lines::Lines;
-use self::spool::Spool;
+use self::spool::{MEMORY_BYTES_MAX, Spool};
 use super::app::App;
 use super::body::{NDJSON, no_room, too_slow};
 use super::errors::{Code, Problem};
@@ -167,7 +167,7 @@ impl Request {
             if !reading && self.in_flight.is_empty() {
                 if !std::mem::replace(&mut closed, true) {
                     let line = self.closing_line();
-                    self.spool.push(line).await?;
+                    self.spool.push(line, MEMORY_BYTES_MAX).await?;
                 }
                 if self.spool.is_empty() {
                     return Ok(());
@@ -408,7 +408,10 @@ impl Request {
         }
         let failed_from = self.failed_from.unwrap_or_default();
         let lines = slots.render(answer.as_ref(), failed_from, &mut self.totals);
-        self.spool.push(lines.into()).await
+        // What was counted for the lines is more than their results take. Where others need the room, the
+        // disk holds them.
+        let has_room = self.account.has_room(READ_AHEAD_BYTES);
+        self.spool.push(lines.into(), if has_room { MEMORY_BYTES_MAX } else { 0 }).await
     }
 
     fn note_checkpoint(&mut self, checkpoint: &Arc<SignedCheckpoint>) {

@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 use crate::budget::{Disk, DiskGrant};
 
 /// Bytes kept in memory for one request before its file is used.
-pub(super) const MEMORY_BYTES_MAX: usize = 256 << 10;
+pub(super) const MEMORY_BYTES_MAX: usize = 1 << 20;
 /// Bytes read from the file at once.
 const CHUNK_BYTES: u64 = 256 << 10;
 
@@ -68,9 +68,9 @@ impl Spool {
         self.written >= self.file_bytes_max || !self.newer.is_empty()
     }
 
-    /// Adds bytes at the end.
-    pub(super) async fn push(&mut self, bytes: Bytes) -> io::Result<()> {
-        let fits = self.memory_bytes + bytes.len() <= MEMORY_BYTES_MAX || self.older.is_empty();
+    /// Adds bytes at the end, of which up to `memory_max` stay in memory.
+    pub(super) async fn push(&mut self, bytes: Bytes, memory_max: usize) -> io::Result<()> {
+        let fits = self.memory_bytes + bytes.len() <= memory_max || self.older.is_empty();
         if fits && self.read == self.written && self.newer.is_empty() {
             self.memory_bytes += bytes.len();
             self.older.push_back(bytes);
@@ -165,7 +165,7 @@ mod tests {
             for piece in 0..10u32 {
                 let bytes = (round * 10 + piece).to_le_bytes().repeat(20_000);
                 sent.extend_from_slice(&bytes);
-                spool.push(Bytes::from(bytes)).await.unwrap();
+                spool.push(Bytes::from(bytes), MEMORY_BYTES_MAX).await.unwrap();
             }
             assert!(spool.memory_bytes <= MEMORY_BYTES_MAX);
             let at_most = if round % 7 == 6 { usize::MAX } else { round as usize % 3 };
@@ -183,7 +183,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut spool = Spool::new(disk(&dir, 1 << 30), 1 << 20);
         while !spool.is_full() {
-            spool.push(Bytes::from(vec![1; 100_000])).await.unwrap();
+            spool.push(Bytes::from(vec![1; 100_000]), MEMORY_BYTES_MAX).await.unwrap();
         }
         drain(&mut spool, &mut Vec::new(), usize::MAX).await;
         assert!(!spool.is_full());
@@ -193,12 +193,13 @@ mod tests {
     async fn where_the_disk_has_no_room_it_is_full_and_loses_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let mut spool = Spool::new(disk(&dir, 1 << 20), 1 << 30);
+        let little = 256 << 10;
         let (mut sent, mut got) = (Vec::new(), Vec::new());
         for round in 0..4u8 {
             for piece in 0..12u8 {
                 let bytes = vec![round * 12 + piece; 100_000];
                 sent.extend_from_slice(&bytes);
-                spool.push(Bytes::from(bytes)).await.unwrap();
+                spool.push(Bytes::from(bytes), little).await.unwrap();
             }
             assert!(spool.is_full());
             drain(&mut spool, &mut got, if round == 3 { usize::MAX } else { 3 }).await;
