@@ -5,9 +5,10 @@
 //! So the sum is bounded whatever clients do, however many they are. Beyond it something new is refused
 //! (503, `too_many_bytes_held`) and something begun waits.
 //!
-//! The budget is shared by a dynamic threshold (Choudhury and Hahne): a connection may hold a quarter of
-//! what is free. One alone gets a fifth of everything, a hundred get a hundred-and-fourth each, and a
-//! newcomer who needs some kilobytes always finds them, however many sit on the rest.
+//! Three quarters are shared by a dynamic threshold (Choudhury and Hahne): a connection may hold a quarter
+//! of what is free of them, so one alone gets a fifth. Who came first and sits on it leaves less to the next,
+//! so the last quarter is for the small: a connection that holds no more than 16 KiB finds room there
+//! whatever the others do, as long as connections are limited.
 
 mod disk;
 
@@ -21,6 +22,11 @@ pub use disk::{Disk, DiskGrant};
 
 /// What a connection may hold is what is free divided by this.
 const FREE_PER_SHARE: usize = 4;
+/// The part of the budget that only small holders get is the whole divided by this: at the defaults 128 MiB,
+/// enough for 4,096 connections with what each is counted with.
+const SMALL_PART: usize = 4;
+/// What a connection may hold as a small one, beside what it is counted with for being there.
+pub const SMALL_BYTES: usize = 16 << 10;
 
 /// What bytes are held for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +118,14 @@ impl Budget {
 #[derive(Debug, Clone)]
 pub struct Account {
     memory: Arc<Memory>,
-    own: Arc<AtomicUsize>,
+    own: Arc<Own>,
+}
+
+#[derive(Debug, Default)]
+struct Own {
+    used: AtomicUsize,
+    /// What of it the connection itself is counted with.
+    base: AtomicUsize,
 }
 
 impl Account {
@@ -131,20 +144,31 @@ impl Account {
         grant
     }
 
+    /// What the connection itself is counted with, for as long as it is there.
+    #[must_use]
+    pub fn take_base(&self, bytes: usize) -> Grant {
+        self.own.base.fetch_add(bytes, Relaxed);
+        self.take_anyway(Kind::Connections, bytes)
+    }
+
     /// Whether `bytes` more would be granted.
     #[must_use]
     pub fn has_room(&self, bytes: usize) -> bool {
-        let free = self.memory.max.saturating_sub(self.memory.used.load(Relaxed));
-        fits(free, self.own.load(Relaxed), bytes)
+        self.fits(self.memory.used.load(Relaxed), bytes)
+    }
+
+    fn fits(&self, used: usize, more: usize) -> bool {
+        let (max, own) = (self.memory.max, &self.own);
+        let held = own.used.load(Relaxed).saturating_add(more);
+        let small = held <= own.base.load(Relaxed) + SMALL_BYTES;
+        let shared = (max - max / SMALL_PART).saturating_sub(used);
+        (small && more <= max.saturating_sub(used))
+            || (more <= shared && held <= shared / FREE_PER_SHARE)
     }
 
     fn empty(&self, kind: Kind) -> Grant {
         Grant { account: self.clone(), kind, bytes: 0 }
     }
-}
-
-fn fits(free: usize, own: usize, more: usize) -> bool {
-    more <= free && own.saturating_add(more) <= free / FREE_PER_SHARE
 }
 
 /// Bytes that may be held until this is dropped.
@@ -167,8 +191,7 @@ impl Grant {
     pub fn grow(&mut self, more: usize) -> bool {
         let Account { memory, own } = &self.account;
         let taken = memory.used.try_update(Relaxed, Relaxed, |used| {
-            let free = memory.max.saturating_sub(used);
-            fits(free, own.load(Relaxed), more).then_some(used + more)
+            self.account.fits(used, more).then_some(used + more)
         });
         if taken.is_err() {
             if let Some(of) = memory.of(self.kind) {
@@ -176,7 +199,7 @@ impl Grant {
             }
             return false;
         }
-        own.fetch_add(more, Relaxed);
+        own.used.fetch_add(more, Relaxed);
         if let Some(of) = memory.of(self.kind) {
             of.used.fetch_add(more, Relaxed);
         }
@@ -191,7 +214,7 @@ impl Grant {
         }
         let Account { memory, own } = &self.account;
         let of = memory.of(self.kind).map(|of| &of.used);
-        let counters = [Some(&memory.used), Some(&**own), of];
+        let counters = [Some(&memory.used), Some(&own.used), of];
         for counter in counters.into_iter().flatten() {
             if bytes >= self.bytes {
                 counter.fetch_add(bytes - self.bytes, Relaxed);
@@ -241,6 +264,8 @@ mod tests {
     #[test]
     fn one_client_gets_a_fifth_and_a_newcomer_finds_room_behind_any_number() {
         let budget = Budget::new(1 << 20);
+        // Few enough that each finds its small part.
+        let connections = (1 << 18) / SMALL_BYTES - 1;
         let greedy = |account: &Account| {
             let mut grants = Vec::new();
             while let Some(grant) = account.take(Kind::Bodies, 64) {
@@ -250,18 +275,18 @@ mod tests {
         };
         let first = greedy(&budget.account());
         let held = first.len() * 64;
-        assert!((200_000..=(1 << 20) / 5 + 64).contains(&held), "{held}");
+        assert!((150_000..=(3 << 18) / 5 + 64).contains(&held), "{held}");
         let mut all = vec![first];
-        for _ in 0..200 {
+        for _ in 1..connections {
             all.push(greedy(&budget.account()));
         }
-        let newcomer = budget.account().take(Kind::Bodies, 1024);
+        let newcomer = budget.account().take(Kind::Bodies, SMALL_BYTES);
         assert!(newcomer.is_some());
         let (used, refused) = budget.figures(Kind::Bodies);
-        assert!(used < 1 << 20 && refused >= 201);
+        assert!(used < 1 << 20 && refused >= connections as u64);
         drop((all, newcomer));
         assert_eq!(budget.figures(Kind::Bodies).0, 0);
-        assert!(budget.account().has_room(200_000));
+        assert!(budget.account().has_room(190_000));
     }
 
     #[test]

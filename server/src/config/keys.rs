@@ -216,7 +216,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "limits.memory_bytes_max",
-        doc: "Bytes in memory for everything in flight: bodies, results, answers, windows of HTTP/2. Beyond it requests are answered 503 and streams wait. One connection may hold a quarter of what is free. The database's memory and queues come on top.",
+        doc: "Bytes in memory for everything in flight: bodies, results, answers, windows of HTTP/2. Beyond it requests are answered 503 and streams wait. One connection may hold a quarter of what is free of three quarters of it. The database's memory and queues come on top.",
         default: "536870912",
         set: |config, value| {
             size(value, 16 << 20, 1 << 40).map(|v| config.limits.memory_bytes_max = v)

@@ -106,10 +106,11 @@ impl<H: Handle> Connection<H> {
                 requests.clone().answer(request, in_flight)
             })
         };
-        let mut held = account.take_anyway(Kind::Connections, CONNECTION_BYTES);
+        let _held = account.take_base(CONNECTION_BYTES);
         if http2 {
-            let window = if held.grow(H2_WINDOW.1 as usize) { H2_WINDOW.1 } else { H2_WINDOW_MIN };
-            held.set(CONNECTION_BYTES + window as usize);
+            let has_room = account.has_room(H2_WINDOW.1 as usize);
+            let window = if has_room { H2_WINDOW.1 } else { H2_WINDOW_MIN };
+            let _window = account.take_base(window as usize);
             let connection = self.http2(window).serve_connection(io, service);
             self.drive(connection, &judged).await;
         } else {

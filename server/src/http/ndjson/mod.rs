@@ -47,8 +47,9 @@ use crate::listen::{RequestOrder, stopped};
 /// Most groups of one request in the engine: enough for one commit being flushed, one being signed and
 /// one being gathered; at 512 bytes an event about 4 MB.
 const GROUPS_IN_FLIGHT_MAX: usize = 16;
-/// Bytes for which there must be room before more of a body is read: what one read may bring.
-const READ_AHEAD_BYTES: usize = 64 << 10;
+/// Bytes for which there must be room before more of a body is read. A read may bring more; that is counted
+/// when it is there, and a client that sends little is never kept out by those that hold much.
+const READ_AHEAD_BYTES: usize = 8 << 10;
 /// Time that the rest of a body is still taken after the server stopped reading it. Closing with unread
 /// bytes would reset the connection, and the client would lose the closing line.
 const LINGER: Duration = Duration::from_secs(2);
@@ -209,6 +210,10 @@ impl Request {
     fn count_held(&mut self) {
         let on_their_way: usize = self.in_flight.iter().map(InFlight::held).sum();
         let held = self.lines.held() + self.group.held() + on_their_way;
+        if held == 0 {
+            // The connection's buffer is empty and will be made as large as it needs to be.
+            self.piece_bytes_max = 0;
+        }
         self.held.set(held + self.spool.memory_bytes() + self.piece_bytes_max);
     }
 
