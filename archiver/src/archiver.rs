@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use indelible_core::key::{PublicKey, Trust, VKey};
 use indelible_core::name::{LedgerName, Origin};
-use indelible_ledger::Engine;
+use indelible_ledger::{Engine, LedgerInfo, Principal};
 
 use crate::ahead::{Ahead, Cut};
 use crate::cut::{self, Seal};
@@ -53,6 +53,12 @@ impl Archiver {
     pub fn new(engine: Engine, spool: PathBuf) -> Self {
         let key = engine.signer().key();
         Self { engine, key, spool, plain_bytes_cut: PLAIN_BYTES_CUT }
+    }
+
+    /// The same archiver for runs that `principal` asked for.
+    #[must_use]
+    pub fn on_behalf_of(&self, principal: &Principal) -> Self {
+        Self { engine: self.engine.on_behalf_of(principal), ..self.clone() }
     }
 
     /// Cuts segments after `plain_bytes` of lines; [`PLAIN_BYTES_CUT`] unless told otherwise, which is

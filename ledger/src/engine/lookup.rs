@@ -42,6 +42,7 @@ pub(crate) fn settings(name: &LedgerName, row: &LedgerRow) -> Result<Settings, R
         sign_per: creation.sign_per,
         max_unsigned: creation.max_unsigned,
         numbers: creation.numbers,
+        principals: creation.principals,
         keys: creation.keys,
         created: row.created,
     })

@@ -111,10 +111,31 @@ impl Engine {
         after: Option<&LedgerName>,
         limit: usize,
     ) -> Result<Vec<LedgerInfo>, ReadError> {
+        self.ledgers_with_prefix("", after, limit)
+    }
+
+    /// Ledgers whose names begin with `prefix`, by name, those after `after`, at most `limit`. Others are
+    /// not read.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn ledgers_with_prefix(
+        &self,
+        prefix: &str,
+        after: Option<&LedgerName>,
+        limit: usize,
+    ) -> Result<Vec<LedgerInfo>, ReadError> {
         let shared = &self.inner.shared;
         let store = shared.store.reading()?;
-        let from = after.map_or(Bound::Unbounded, |name| Bound::Excluded(ledger::key(name)));
-        let scan = Scan { from, direction: ScanDirection::Forward, ..Scan::all(Space::Ledgers) };
+        let from = match after {
+            Some(name) if **name >= *prefix => Bound::Excluded(ledger::key(name)),
+            _ => Bound::Included(prefix.as_bytes()),
+        };
+        // No name has a byte as high as this.
+        let end = [prefix.as_bytes(), &[0xff]].concat();
+        let to = Bound::Excluded(&*end);
+        let scan =
+            Scan { from, to, direction: ScanDirection::Forward, ..Scan::all(Space::Ledgers) };
         let rows = store.rows(&scan.take(limit))?;
         rows.iter()
             .map(|(key, value)| {

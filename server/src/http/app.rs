@@ -72,9 +72,26 @@ impl App {
         scope: Scope,
         name: &str,
     ) -> Result<LedgerName, Problem> {
+        self.ledger_for(request, scope, name).map(|(ledger, _)| ledger)
+    }
+
+    /// As [`App::ledger`], with the sender.
+    ///
+    /// # Errors
+    /// As [`App::ledger`].
+    pub fn ledger_for(
+        &self,
+        request: &Request,
+        scope: Scope,
+        name: &str,
+    ) -> Result<(LedgerName, Caller), Problem> {
         let caller = self.allow(request.headers(), scope)?;
         let ledger = LedgerName::new(name)?;
-        if caller.reaches(&ledger) { Ok(ledger) } else { Err(crate::auth::Denied::Ledger.into()) }
+        if caller.reaches(&ledger) {
+            Ok((ledger, caller))
+        } else {
+            Err(crate::auth::Denied::Ledger.into())
+        }
     }
 
     /// Runs a read of the store where it may block.

@@ -23,6 +23,7 @@ mod pace;
 mod proofs;
 mod query;
 mod range;
+mod reachable;
 mod reads;
 pub(crate) mod recent;
 mod render;

@@ -29,7 +29,7 @@ use http_body_util::BodyExt as _;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use indelible_core::json::{Numbers, push_string, push_u64};
 use indelible_core::name::LedgerName;
-use indelible_ledger::{AppendError, Appended, Atomicity, Session, SignedCheckpoint};
+use indelible_ledger::{AppendError, Appended, Atomicity, Engine, Session, SignedCheckpoint};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -54,12 +54,13 @@ const READ_AHEAD_BYTES: usize = 8 << 10;
 /// bytes would reset the connection, and the client would lose the closing line.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Answers an NDJSON request. The response begins at once and goes on while the body is read.
+/// Answers an NDJSON request; `engine` acts on behalf of who sent it. The response begins at once and goes on while the body is read.
 ///
 /// # Errors
 /// 404 when there is no such ledger, 503 when there is no room for one more request.
 pub(super) fn append(
     app: &Arc<App>,
+    engine: &Engine,
     ledger: LedgerName,
     request: HttpRequest,
     numbers: Numbers,
@@ -81,7 +82,7 @@ pub(super) fn append(
         piece_bytes_max: 0,
         app: Arc::clone(app),
         ledger,
-        session: app.engine.session(),
+        session: engine.session(),
         order,
         lines: Lines::default(),
         lines_read: 0,
@@ -229,14 +230,14 @@ impl Request {
         let has_room = takes && self.account.has_room(READ_AHEAD_BYTES);
         let patience = self.patience();
         // Neither reading nor waiting for a commit: then it is the client's turn.
-        let idle = self.in_flight.is_empty() && !(reading && has_room);
+        let clients_turn = self.in_flight.is_empty() && !(reading && has_room);
         let stall = self.app.limits.write_stall_timeout.saturating_sub(self.progress.elapsed());
         let front = match self.in_flight.front_mut() {
             Some(InFlight::Pending(_, pending)) => Some(pending),
             _ => None,
         };
         let has_front = front.is_some();
-        let silent = if self.line_begun.is_none() { idle } else { too_slow };
+        let silent: fn() -> Problem = if self.line.is_none() { idle } else { too_slow };
         let committed = async {
             match front {
                 Some(pending) => pending.await,
@@ -257,7 +258,7 @@ impl Request {
             () = sleep(ROOM_PAUSE.min(stall)), if reading && takes && !has_room && !stall.is_zero() => {
                 Step::Again
             }
-            () = sleep(stall), if idle => Step::Stalled,
+            () = sleep(stall), if clients_turn => Step::Stalled,
         }
     }
 
