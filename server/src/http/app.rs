@@ -1,6 +1,5 @@
 //! What every handler shares.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::Request;
@@ -12,8 +11,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::counters::HttpMetrics;
 use super::errors::{Code, Problem};
+use super::recent::Recent;
 use crate::archiving::Archiving;
 use crate::auth::{Caller, Scope, Tokens};
+use crate::budget::{Budget, Disk};
 use crate::config::{Archive, Limits};
 use crate::listen::Counters;
 
@@ -37,8 +38,12 @@ pub struct App {
     pub archiving: Arc<Archiving>,
     /// Becomes true when the server is to stop.
     pub stop: watch::Receiver<bool>,
-    /// Where results that clients do not take are set aside.
-    pub spool_dir: Arc<Path>,
+    /// What may be held in memory for requests.
+    pub budget: Budget,
+    /// What may be set aside on disk of results that clients do not take.
+    pub disk: Arc<Disk>,
+    /// Recent records of the ledgers that somebody follows.
+    pub recent: Recent,
     /// Reads that use the store.
     pub reads: Arc<Semaphore>,
     /// Exports and long listings.

@@ -24,7 +24,7 @@ pub(super) async fn archive(
 ) -> Result<Response, Problem> {
     let (ledger, caller) = app.ledger_for(&request, Scope::Admin, &name)?;
     body::only_json(request.headers())?;
-    let body = body::read_all(request.into_body(), &app.limits).await?;
+    let body = body::read_all(request, &app).await?;
     let (to, whole) = wanted(&body)?;
     app.engine.ledger(&ledger)?;
     let to = allowed(&app.archive, &to)?;

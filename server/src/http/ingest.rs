@@ -65,9 +65,9 @@ async fn in_order(
     let body = match media {
         Media::Ndjson if key.is_some() => return Err(key_for_many()),
         Media::Ndjson => {
-            return ndjson::append(&app, &engine, ledger, request.into_body(), numbers, order);
+            return ndjson::append(&app, &engine, ledger, request, numbers, order);
         }
-        Media::Json => body::read_all(request.into_body(), &app.limits).await?,
+        Media::Json => body::read_all(request, &app).await?,
     };
     if body.trim_ascii_start().first() == Some(&b'[') {
         if key.is_some() {

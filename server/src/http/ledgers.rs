@@ -31,7 +31,7 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let caller = app.allow(request.headers(), Scope::Admin)?;
     body::only_json(request.headers())?;
-    let body = body::read_all(request.into_body(), &app.limits).await?;
+    let body = body::read_all(request, &app).await?;
     let Wanted { name, sign_per, numbers, principals } = wanted(&body)?;
     if !caller.reaches(&name) {
         return Err(crate::auth::Denied::Ledger.into());
