@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
+use std::fmt::Display;
+
 use bytes::{Bytes, BytesMut};
-use http_body::Body as _;
+use http_body::Body;
 use http_body_util::BodyExt as _;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -71,7 +72,10 @@ pub(super) fn only_json(headers: &HeaderMap) -> Result<(), Problem> {
 /// # Errors
 /// 413 over the limit, 408 when it stalls or comes below the rate that is asked for, 400 when it ends
 /// early.
-pub(super) async fn read_all(mut body: Body, limits: &Limits) -> Result<Bytes, Problem> {
+pub(super) async fn read_all<B>(mut body: B, limits: &Limits) -> Result<Bytes, Problem>
+where
+    B: Body<Data = Bytes, Error: Display> + Unpin,
+{
     let max = limits.body_bytes_max;
     if body.size_hint().lower() > max as u64 {
         return Err(too_large(max));
@@ -108,7 +112,10 @@ pub(super) fn allowed(length: u64, limits: &Limits) -> Duration {
     limits.body_stall_timeout + Duration::from_secs(length / limits.body_rate_min.max(1))
 }
 
-async fn next(body: &mut Body, stall: Duration) -> Result<Option<Bytes>, Problem> {
+async fn next<B>(body: &mut B, stall: Duration) -> Result<Option<Bytes>, Problem>
+where
+    B: Body<Data = Bytes, Error: Display> + Unpin,
+{
     loop {
         match timeout(stall, body.frame()).await {
             Err(_) => return Err(too_slow()),

@@ -1,5 +1,6 @@
 //! One connection's life: which protocol, its requests, its end.
 
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
@@ -8,14 +9,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::response::Response;
+use axum::body::Bytes;
 use futures_util::FutureExt as _;
 use http_body::{Frame, SizeHint};
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
@@ -23,7 +23,8 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::activity::{Activity, InFlight, Noted, Verdict};
-use super::{Counters, Handle, RequestOrder, stopped};
+use super::bell::Beside;
+use super::{Answer, Counters, Handle, RequestOrder, stopped};
 use crate::config::Limits;
 
 /// Pause between looks at a beginning that is shorter than `PRI`.
@@ -83,12 +84,8 @@ impl<H: Handle> Connection<H> {
             let (activity, counters) = (Arc::clone(&activity), Arc::clone(&self.counters));
             let handler = self.handler.clone();
             let order = (!http2).then(RequestOrder::default);
-            service_fn(move |mut request: Request<Incoming>| {
-                let guard = activity.request(&counters);
-                if let Some(order) = &order {
-                    request.extensions_mut().insert(order.clone());
-                }
-                answer(handler.clone(), request, guard)
+            service_fn(move |request: Request<Incoming>| {
+                answer(handler.clone(), request, order.clone(), activity.request(&counters))
             })
         };
         if http2 {
@@ -142,15 +139,35 @@ impl<H: Handle> Connection<H> {
         let mut judge = interval_at(tokio::time::Instant::now() + every, every);
         judge.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut stopping, mut closing) = (false, false);
+        let mut beside = Beside::new();
         loop {
-            tokio::select! {
-                biased;
-                _ = connection.as_mut() => return,
-                () = stopped(&mut self.stop), if !stopping => {
+            beside.look_again();
+            let next = {
+                let mut other = pin!(async {
+                    tokio::select! {
+                        biased;
+                        () = stopped(&mut self.stop), if !stopping => Other::Stop,
+                        _ = judge.tick() => Other::Judge,
+                    }
+                });
+                poll_fn(|context| {
+                    if connection.as_mut().poll(context).is_ready() {
+                        return Poll::Ready(None);
+                    }
+                    match beside.rung(context) {
+                        Some(mut context) => other.as_mut().poll(&mut context).map(Some),
+                        None => Poll::Pending,
+                    }
+                })
+                .await
+            };
+            match next {
+                None => return,
+                Some(Other::Stop) => {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                _ = judge.tick() => match activity.verdict(&self.limits) {
+                Some(Other::Judge) => match activity.verdict(&self.limits) {
                     Verdict::Keep => closing = false,
                     // Whoever is told goodbye and stays is cut off at the next look.
                     Verdict::Close if closing => return,
@@ -167,6 +184,14 @@ impl<H: Handle> Connection<H> {
             }
         }
     }
+}
+
+/// What a connection's task looks at beside the connection.
+enum Other {
+    /// The server stops.
+    Stop,
+    /// It is time to judge the connection.
+    Judge,
 }
 
 /// Whether the client begins with HTTP/2's preface; `None` when it closed without a word.
@@ -187,9 +212,10 @@ async fn begins_as_http2(stream: &TcpStream) -> io::Result<Option<bool>> {
 async fn answer<H: Handle>(
     handler: H,
     request: Request<Incoming>,
+    order: Option<RequestOrder>,
     guard: InFlight,
 ) -> Result<Response<Guarded>, std::convert::Infallible> {
-    let response = match AssertUnwindSafe(handler.handle(request)).catch_unwind().await {
+    let response = match AssertUnwindSafe(handler.handle(request, order)).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
             let what = panic
@@ -206,7 +232,7 @@ async fn answer<H: Handle>(
 
 /// An answer's body that counts as a request in flight until it is dropped.
 struct Guarded {
-    body: Body,
+    body: Answer,
     _guard: InFlight,
 }
 

@@ -13,6 +13,8 @@
 //! How slowly a body may come is decided where bodies are read, in [`crate::http`].
 
 mod activity;
+mod answer;
+mod bell;
 mod connection;
 mod order;
 
@@ -22,10 +24,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use axum::response::Response;
 use bytes::Bytes;
-use hyper::Request;
 use hyper::body::Incoming;
+use hyper::{Request, Response};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -33,7 +34,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::Limits;
 
-pub(crate) use self::order::RequestOrder;
+pub use self::answer::Answer;
+pub use self::order::RequestOrder;
 
 /// Connections over the limit that are being told so at the same time; more are just closed.
 const REFUSALS_MAX: usize = 64;
@@ -44,12 +46,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What answers requests.
 pub trait Handle: Clone + Send + Sync + 'static {
-    /// Answers one request. A panic within is caught by the caller.
-    fn handle(&self, request: Request<Incoming>)
-    -> impl Future<Output = Response> + Send + 'static;
+    /// Answers one request; `order` is that of its connection, where it has one. A panic within is
+    /// caught by the caller.
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        order: Option<RequestOrder>,
+    ) -> impl Future<Output = Response<Answer>> + Send + 'static;
 
     /// The answer to a request whose handler panicked.
-    fn panicked(&self) -> Response;
+    fn panicked(&self) -> Response<Answer>;
 
     /// A whole HTTP/1.1 answer for a connection over the limit.
     fn over_limit(&self) -> Bytes;
