@@ -20,7 +20,7 @@ use super::query::{Params, invalid};
 use super::render::{RESULT_BYTES, push_result};
 use super::{envelope, ndjson};
 use crate::auth::Scope;
-use crate::listen::{Answer, RequestOrder};
+use crate::listen::{Link, Payload, RequestOrder};
 
 /// The id of this operation in the table of operations.
 pub(super) const OPERATION: &str = "appendEvents";
@@ -33,8 +33,8 @@ pub(super) async fn append(
     Path(name): Path<String>,
     mut request: Request<Body>,
 ) -> Response<Body> {
-    let order = request.extensions_mut().remove::<Option<RequestOrder>>().flatten();
-    append_to(&app, &name, request, order).await.map(Body::new)
+    let link = request.extensions_mut().remove::<Link>().unwrap_or_default();
+    append_to(&app, &name, request, link).await.map(Body::new)
 }
 
 /// Appends what the body holds to the ledger called `name`. On HTTP/1 the connection ends with a
@@ -43,8 +43,9 @@ pub(super) async fn append_to<B: Received>(
     app: &Arc<App>,
     name: &str,
     request: Request<B>,
-    order: Option<RequestOrder>,
-) -> Response<Answer> {
+    link: Link,
+) -> Response<Payload> {
+    let order = link.order;
     let problem = match (in_order(app, name, request, order.as_ref()).await, order) {
         (Ok(response), _) => return response,
         (Err(problem), Some(order)) if problem.code().breaks_order() => {
@@ -53,7 +54,7 @@ pub(super) async fn append_to<B: Received>(
         }
         (Err(problem), _) => problem,
     };
-    problem.into_response().map(Answer::from)
+    problem.into_response().map(Payload::from)
 }
 
 /// A request's body, from the connection or in the router's box.
@@ -70,7 +71,7 @@ async fn in_order<B: Received>(
     name: &str,
     request: Request<B>,
     order: Option<&RequestOrder>,
-) -> Result<Response<Answer>, Problem> {
+) -> Result<Response<Payload>, Problem> {
     let ledger = app.ledger(&request, Scope::Append, name)?;
     if order.is_some_and(RequestOrder::is_broken) {
         let detail = "a request sent before it on this connection was not appended as a whole, so \
@@ -88,7 +89,7 @@ async fn in_order<B: Received>(
         Media::Ndjson => {
             let body = Body::new(request.into_body());
             let response = ndjson::append(app, ledger, body, numbers, order.cloned())?;
-            return Ok(response.map(Answer::from));
+            return Ok(response.map(Payload::from));
         }
         Media::Json => body::read_all(request.into_body(), &app.limits).await?,
     };
@@ -141,7 +142,7 @@ async fn one(
     app: &Arc<App>,
     ledger: &LedgerName,
     event: Submission,
-) -> Result<Response<Answer>, Problem> {
+) -> Result<Response<Payload>, Problem> {
     let pending = app.engine.submit(ledger, vec![event], Atomicity::AllOrNothing).map_err(alone)?;
     let appended = pending.await.map_err(alone)?;
     let accepted = first(&appended)?;
@@ -187,7 +188,7 @@ async fn many(
     ledger: &LedgerName,
     body: &[u8],
     numbers: Numbers,
-) -> Result<Response<Answer>, Problem> {
+) -> Result<Response<Payload>, Problem> {
     let events = envelope::parse_array(body, app.limits.batch_events_max, numbers)?;
     if events.is_empty() {
         app.engine.ledger(ledger)?;
@@ -225,8 +226,8 @@ fn location(ledger: &LedgerName, seq: Seq) -> Vec<u8> {
     path
 }
 
-fn answer(status: StatusCode, body: Vec<u8>) -> Response<Answer> {
-    let mut response = Response::new(Answer::from(body));
+fn answer(status: StatusCode, body: Vec<u8>) -> Response<Payload> {
+    let mut response = Response::new(Payload::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(body::JSON));
     response

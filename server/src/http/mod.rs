@@ -38,7 +38,7 @@ use tower::Service as _;
 
 use self::app::App;
 use self::errors::{Code, Problem};
-use crate::listen::{Answer, Handle, RequestOrder};
+use crate::listen::{Handle, Link, Payload};
 
 /// The whole interface: what is answered to any request.
 #[derive(Clone)]
@@ -84,18 +84,14 @@ impl Inner {
 
     /// Appending carries nearly all of the load, so it goes past the router, whose futures and bodies
     /// are boxed and which costs as much as a signature.
-    async fn answer(
-        &self,
-        mut request: Request<Incoming>,
-        order: Option<RequestOrder>,
-    ) -> Response<Answer> {
+    async fn answer(&self, mut request: Request<Incoming>, link: Link) -> Response<Payload> {
         if let Some(name) = self.appends_to(&request) {
             let name = name.to_owned();
-            return ingest::append_to(&self.app, &name, request, order).await;
+            return ingest::append_to(&self.app, &name, request, link).await;
         }
-        request.extensions_mut().insert(order);
+        request.extensions_mut().insert(link);
         match self.router.clone().call(request.map(Body::new)).await {
-            Ok(response) => response.map(Answer::from),
+            Ok(response) => response.map(Payload::from),
             Err(never) => match never {},
         }
     }
@@ -105,15 +101,15 @@ impl Handle for Api {
     fn handle(
         &self,
         request: Request<Incoming>,
-        order: Option<RequestOrder>,
-    ) -> impl Future<Output = Response<Answer>> + Send + 'static {
+        link: Link,
+    ) -> impl Future<Output = Response<Payload>> + Send + 'static {
         let inner = Arc::clone(&self.0);
         async move {
             // Logging every request would cost more than answering it; whoever debugs asks for it.
             let noted = tracing::enabled!(tracing::Level::DEBUG).then(|| {
                 (request.method().clone(), request.uri().path().to_owned(), Instant::now())
             });
-            let response = inner.answer(request, order).await;
+            let response = inner.answer(request, link).await;
             inner.app.metrics.count(response.status());
             if let Some((method, path, begun)) = noted {
                 let (status, us) = (response.status().as_u16(), begun.elapsed().as_micros());
@@ -123,12 +119,12 @@ impl Handle for Api {
         }
     }
 
-    fn panicked(&self) -> Response<Answer> {
+    fn panicked(&self) -> Response<Payload> {
         let app = &self.0.app;
         app.metrics.count_panic();
         app.metrics.count(StatusCode::INTERNAL_SERVER_ERROR);
         let detail = "the server made a mistake; it is in its log";
-        Problem::new(Code::Internal, detail).closing().into_response().map(Answer::from)
+        Problem::new(Code::Internal, detail).closing().into_response().map(Payload::from)
     }
 
     fn over_limit(&self) -> Bytes {

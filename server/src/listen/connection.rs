@@ -24,7 +24,7 @@ use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::activity::{Activity, InFlight, Noted, Verdict};
 use super::bell::Beside;
-use super::{Answer, Counters, Handle, RequestOrder, stopped};
+use super::{Counters, Handle, Link, Payload, RequestOrder, stopped};
 use crate::config::Limits;
 
 /// Pause between looks at a beginning that is shorter than `PRI`.
@@ -37,7 +37,7 @@ const READ_BUFFER_MAX: usize = 256 << 10;
 const HEADERS_MAX_HYPER: usize = 100;
 /// What an HTTP/2 client may have on its way to us in bytes, for a stream and for the connection.
 const H2_WINDOW: (u32, u32) = (1 << 20, 4 << 20);
-/// Answer bytes buffered for one HTTP/2 stream.
+/// Payload bytes buffered for one HTTP/2 stream.
 const H2_SEND_BUFFER_MAX: usize = 256 << 10;
 /// Time between pings on an HTTP/2 connection, and for their answer.
 const H2_PING: Duration = Duration::from_secs(20);
@@ -83,9 +83,9 @@ impl<H: Handle> Connection<H> {
         let service = {
             let (activity, counters) = (Arc::clone(&activity), Arc::clone(&self.counters));
             let handler = self.handler.clone();
-            let order = (!http2).then(RequestOrder::default);
+            let link = Link { order: (!http2).then(RequestOrder::default) };
             service_fn(move |request: Request<Incoming>| {
-                answer(handler.clone(), request, order.clone(), activity.request(&counters))
+                answer(handler.clone(), request, link.clone(), activity.request(&counters))
             })
         };
         if http2 {
@@ -212,10 +212,10 @@ async fn begins_as_http2(stream: &TcpStream) -> io::Result<Option<bool>> {
 async fn answer<H: Handle>(
     handler: H,
     request: Request<Incoming>,
-    order: Option<RequestOrder>,
+    link: Link,
     guard: InFlight,
 ) -> Result<Response<Guarded>, std::convert::Infallible> {
-    let response = match AssertUnwindSafe(handler.handle(request, order)).catch_unwind().await {
+    let response = match AssertUnwindSafe(handler.handle(request, link)).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
             let what = panic
@@ -232,7 +232,7 @@ async fn answer<H: Handle>(
 
 /// An answer's body that counts as a request in flight until it is dropped.
 struct Guarded {
-    body: Answer,
+    body: Payload,
     _guard: InFlight,
 }
 

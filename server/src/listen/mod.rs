@@ -13,10 +13,10 @@
 //! How slowly a body may come is decided where bodies are read, in [`crate::http`].
 
 mod activity;
-mod answer;
 mod bell;
 mod connection;
 mod order;
+mod payload;
 
 use std::future::Future;
 use std::io;
@@ -34,8 +34,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::Limits;
 
-pub use self::answer::Answer;
-pub use self::order::RequestOrder;
+pub(crate) use self::order::RequestOrder;
+pub use self::payload::Payload;
 
 /// Connections over the limit that are being told so at the same time; more are just closed.
 const REFUSALS_MAX: usize = 64;
@@ -46,19 +46,26 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What answers requests.
 pub trait Handle: Clone + Send + Sync + 'static {
-    /// Answers one request; `order` is that of its connection, where it has one. A panic within is
-    /// caught by the caller.
+    /// Answers one request that came by `link`. A panic within is caught by the caller.
     fn handle(
         &self,
         request: Request<Incoming>,
-        order: Option<RequestOrder>,
-    ) -> impl Future<Output = Response<Answer>> + Send + 'static;
+        link: Link,
+    ) -> impl Future<Output = Response<Payload>> + Send + 'static;
 
     /// The answer to a request whose handler panicked.
-    fn panicked(&self) -> Response<Answer>;
+    fn panicked(&self) -> Response<Payload>;
 
     /// A whole HTTP/1.1 answer for a connection over the limit.
     fn over_limit(&self) -> Bytes;
+}
+
+/// What a request knows of the connection that it came by. Handed over beside the request, whose
+/// extensions would allocate for it each time.
+#[derive(Debug, Clone, Default)]
+pub struct Link {
+    /// On HTTP/1: the order among its requests.
+    pub(crate) order: Option<RequestOrder>,
 }
 
 /// What the listener counts.

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 /// What the requests of a connection share. Requests of HTTP/2 have none.
 #[derive(Debug, Clone, Default)]
-pub struct RequestOrder(Arc<AtomicBool>);
+pub(crate) struct RequestOrder(Arc<AtomicBool>);
 
 impl RequestOrder {
     /// Something that was sent failed: nothing that arrives behind it may be appended.

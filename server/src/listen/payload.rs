@@ -9,26 +9,26 @@ use http_body::{Frame, SizeHint};
 
 /// What is sent behind the head of an answer.
 #[derive(Debug)]
-pub enum Answer {
+pub enum Payload {
     /// All of it; taken when it was handed over.
     Whole(Option<Bytes>),
     /// Made as it goes.
     Streamed(Body),
 }
 
-impl From<Vec<u8>> for Answer {
+impl From<Vec<u8>> for Payload {
     fn from(bytes: Vec<u8>) -> Self {
         Self::Whole(Some(bytes.into()))
     }
 }
 
-impl From<Body> for Answer {
+impl From<Body> for Payload {
     fn from(body: Body) -> Self {
         Self::Streamed(body)
     }
 }
 
-impl http_body::Body for Answer {
+impl http_body::Body for Payload {
     type Data = Bytes;
     type Error = axum::Error;
 
