@@ -141,9 +141,9 @@ where
     run(plan, move |plan, index, _| {
         let chunks = Arc::clone(&chunks);
         async move {
-            let mut connection = plan.connect().await?;
             let share = plan.share(index);
             let frames = chunks(&plan, index).map(|chunk| Ok::<_, Infallible>(Frame::data(chunk)));
+            let mut connection = plan.connect().await?;
             let body = StreamBody::new(stream::iter(frames)).boxed();
             let path = plan.path(index as u64);
             let answer = connection.send(Method::POST, &path, "application/x-ndjson", body).await?;
@@ -209,8 +209,9 @@ where
     run(plan, move |plan, index, _| {
         let (make, turns) = (Arc::clone(&make), Arc::clone(&turns));
         async move {
-            let mut connection = plan.connect().await?;
+            // Made before connecting: a server cuts off who connects and says nothing.
             let lines = envelopes(index as u64, 512, plan.event_bytes);
+            let mut connection = plan.connect().await?;
             let mut latency = Histogram::new(3)?;
             let mut busy = 0u64;
             while let Some((turn, planned)) = turns.next(index).await {
