@@ -14,6 +14,8 @@ use indelible_benches::load::drive::{self, Plan};
 use indelible_benches::load::event::{Random, envelopes};
 use indelible_benches::load::http::{Connection, full};
 use indelible_benches::load::{cpu, server::Server};
+use indelible_core::encoding::hex;
+use sha2::{Digest as _, Sha256};
 
 /// The ledger of every measurement.
 const LEDGER: &str = "corners";
@@ -47,7 +49,7 @@ enum What {
     },
     /// Single appends with the first token alone and among many.
     Tokens {
-        /// Tokens beside the first.
+        /// Tokens beside the first; at most what the server takes.
         #[arg(long, default_value_t = 10_000)]
         tokens: usize,
         /// Appends.
@@ -65,7 +67,10 @@ enum What {
         /// Events in the ledger.
         #[arg(long, default_value_t = 1_000_000)]
         events: u64,
-        /// Connections that append meanwhile.
+        /// Events that are appended meanwhile, one a request.
+        #[arg(long, default_value_t = 200_000)]
+        appends: u64,
+        /// Connections that append.
         #[arg(long, default_value_t = 64)]
         connections: usize,
     },
@@ -128,8 +133,8 @@ async fn main() -> Result<()> {
         }
         What::Tokens { tokens, events } => self::tokens(&bench, tokens, events).await?,
         What::Receipts { receipts } => self::receipts(&mut bench, receipts).await?,
-        What::Archive { events, connections } => {
-            archive(&mut bench, events, connections).await?;
+        What::Archive { events, appends, connections } => {
+            archive(&mut bench, events, appends, connections).await?;
         }
     }
     bench.stop()
@@ -199,9 +204,11 @@ async fn tokens(bench: &Bench, tokens: usize, events: u64) -> Result<()> {
     // Written in one piece, since the program writes the whole file for each token.
     let mut list = String::from("{\"tokens\":[");
     let mut random = Random::new(11);
+    let mut token = String::new();
     for at in 0..tokens {
+        token = (0..4).map(|_| format!("{:016x}", random.draw())).collect();
+        let hash = hex(&Sha256::digest(token.as_bytes()));
         let comma = if at > 0 { "," } else { "" };
-        let hash: String = (0..4).map(|_| format!("{:016x}", random.draw())).collect();
         list.push_str(&format!(
             "{comma}{{\"name\":\"bench-{at}\",\"sha256\":\"{hash}\",\"scopes\":[\"append\"]}}"
         ));
@@ -214,7 +221,8 @@ async fn tokens(bench: &Bench, tokens: usize, events: u64) -> Result<()> {
     std::fs::rename(&new, &file)?;
     // The server looks at the file once a second.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let many = singles(bench, &plan).await?;
+    // With the last of them: a server that did not take the list refuses it, and the row fails.
+    let many = singles(bench, &Plan { token, ..plan }).await?;
     println!("one token       {few:.2} us of server CPU an append");
     println!("{tokens} more    {many:.2} us; {:.2} us more", many - few);
     Ok(())
@@ -254,13 +262,13 @@ async fn receipts(bench: &mut Bench, receipts: usize) -> Result<()> {
     Ok(())
 }
 
-async fn archive(bench: &mut Bench, events: u64, connections: usize) -> Result<()> {
+async fn archive(bench: &mut Bench, events: u64, appends: u64, connections: usize) -> Result<()> {
     drive::ndjson(&bench.plan(2, events)).await?;
     let alone = shipped(bench, "alone").await?;
     println!("archive alone   {:.0} records/s", (events + 1) as f64 / alone.as_secs_f64());
     // How fast appends are for as long as the run took, without and with a run beside them.
     let rate = |seconds: f64, count: u64| count as f64 / seconds;
-    let plan = bench.plan(connections, 200_000);
+    let plan = bench.plan(connections, appends);
     let begun = Instant::now();
     drive::singles(&plan, None).await?;
     let quiet = rate(begun.elapsed().as_secs_f64(), plan.events);
