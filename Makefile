@@ -11,7 +11,7 @@ LISTEN ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench fmt lint clean
+.PHONY: help run build test measure soak bench fmt lint clean
 
 help: ## Show this list
 	@echo "Indelible, an append-only audit ledger. Targets:"

@@ -30,8 +30,10 @@ const LEAVING: usize = 8;
 const ROUND: Duration = Duration::from_secs(3);
 /// Growth of resident memory that is none: a tenth, and some buffers of the store.
 const RSS_GROWTH: (f64, f64) = (1.10, 24.0);
-/// Growth of descriptors that is none: files that the store opens as it merges.
+/// Growth of descriptors that is none: connections that are still being closed.
 const DESCRIPTORS_GROWTH: f64 = 16.0;
+/// Open files beyond those in the data folder: what the store merges away is closed a little later.
+const FILES_BEYOND: usize = 64;
 /// Growth of threads that is none: those in which reads may block come and go.
 const THREADS_GROWTH: f64 = 4.0;
 
@@ -69,12 +71,23 @@ async fn main() -> Result<()> {
         tokio::time::sleep(next.saturating_duration_since(Instant::now())).await;
     }
     report(begun.elapsed(), events, seen.last());
+    let (open, there) = (cpu::held(server.pid())?.files, files_below(folder.path())?);
+    ensure!(open <= there + FILES_BEYOND, "{open} files are open, the data folder has {there}");
     let mut admin = Connection::open(&server.address, &server.token).await?;
     let size = admin.size(LEDGER).await?;
     ensure!(size == events + 1, "{events} events were sent, the checkpoint holds {size}");
     drop(admin);
     server.stop()?;
     judge(&seen, until)
+}
+
+fn files_below(folder: &std::path::Path) -> Result<usize> {
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        count += if entry.file_type()?.is_dir() { files_below(&entry.path())? } else { 1 };
+    }
+    Ok(count)
 }
 
 /// One round; the number of events that it appended.
@@ -123,10 +136,11 @@ async fn round(server: &Server, random: &mut Random, before: u64) -> Result<u64>
 fn report(elapsed: Duration, events: u64, last: Option<&(Duration, Held)>) {
     if let Some((_, held)) = last {
         println!(
-            "{:>6.1} min  {events:>9} events  {:>5.0} MiB  {:>4} descriptors  {:>3} threads",
+            "{:>6.1} min  {events:>9} events  {:>5.0} MiB  {:>4} files  {:>4} sockets and others  {:>3} threads",
             elapsed.as_secs_f64() / 60.0,
             held.rss_mib,
-            held.descriptors,
+            held.files,
+            held.others,
             held.threads
         );
     }
@@ -143,12 +157,12 @@ fn judge(seen: &[(Duration, Held)], whole: Duration) -> Result<()> {
         middle.ok_or_else(|| anyhow::anyhow!("too short to judge: a quarter without a round"))
     };
     let rss = |held: &Held| held.rss_mib;
-    let descriptors = |held: &Held| held.descriptors as f64;
+    let others = |held: &Held| held.others as f64;
     let threads = |held: &Held| held.threads as f64;
     let mut grown = Vec::new();
     for (what, of, factor, more) in [
         ("resident MiB", rss as fn(&Held) -> f64, RSS_GROWTH.0, RSS_GROWTH.1),
-        ("descriptors", descriptors, 1.0, DESCRIPTORS_GROWTH),
+        ("sockets etc.", others, 1.0, DESCRIPTORS_GROWTH),
         ("threads", threads, 1.0, THREADS_GROWTH),
     ] {
         let (early, late) = (median(1, of)?, median(3, of)?);

@@ -40,8 +40,10 @@ pub fn peak_mib(pid: u32) -> Result<f64> {
 pub struct Held {
     /// Resident memory in MiB.
     pub rss_mib: f64,
-    /// Open file descriptors.
-    pub descriptors: usize,
+    /// Open descriptors of files; a store has more of them the more it holds.
+    pub files: usize,
+    /// Open descriptors of anything else: sockets, pipes, timers.
+    pub others: usize,
     /// Threads.
     pub threads: usize,
 }
@@ -57,10 +59,17 @@ pub fn held(pid: u32) -> Result<Held> {
         let number = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
         number.with_context(|| format!("no {name} in /proc"))
     };
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).context("reading /proc")?.count();
+    let (mut files, mut others) = (0, 0);
+    for entry in fs::read_dir(format!("/proc/{pid}/fd")).context("reading /proc")? {
+        // One that was closed meanwhile counts as neither.
+        let Ok(target) = fs::read_link(entry?.path()) else { continue };
+        let is_file = target.is_absolute() && !target.starts_with("/dev");
+        *(if is_file { &mut files } else { &mut others }) += 1;
+    }
     Ok(Held {
         rss_mib: field("VmRSS:")? / 1024.0,
-        descriptors,
+        files,
+        others,
         threads: field("Threads:")? as usize,
     })
 }
