@@ -75,7 +75,6 @@ async fn a_ledgers_name_may_be_escaped_and_paths_around_it_are_not_taken_for_it(
         assert_eq!(answer.headers()["location"], location.as_str());
     }
     for (path, status, code) in [
-        ("/v1/ledgers//events", 404, "route_not_found"),
         ("/v1/ledgers/demo/more/events", 404, "route_not_found"),
         ("/v1/ledgers/demo/events/", 404, "route_not_found"),
         ("/v1/ledgers/demo/events/1", 405, "method_not_allowed"),
