@@ -197,7 +197,7 @@ fn singles(server: &Server, numbers: std::ops::Range<u64>) -> String {
         let headers =
             format!("content-type: application/json\r\ncontent-length: {length}\r\n{end}");
         // The same ledger in another spelling, which takes another way through the server.
-        let name = if n % 2 == 0 { "demo" } else { "%64emo" };
+        let name = if n.is_multiple_of(2) { "demo" } else { "%64emo" };
         server.head(&format!("POST /v1/ledgers/{name}/events"), &headers) + &body
     };
     numbers.map(single).collect()
