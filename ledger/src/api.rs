@@ -14,7 +14,7 @@ use indelible_core::key::{KeyId, RecordSignature};
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
 use indelible_core::receipt::Receipt;
 use indelible_core::record::PreparedEvent;
-use indelible_core::system::SignPer;
+use indelible_core::system::{Principals, SignPer};
 use indelible_core::time::Timestamp;
 use tokio::sync::oneshot;
 
@@ -46,12 +46,14 @@ pub struct LedgerSettings {
     pub sign_per: SignPer,
     /// What becomes of numbers that a double does not carry, where a client does not say.
     pub numbers: Numbers,
+    /// What records say of who wrote them.
+    pub principals: Principals,
 }
 
-/// Numbers that a double does not carry are refused.
+/// Numbers that a double does not carry are refused, and records do not say who wrote them.
 impl From<SignPer> for LedgerSettings {
     fn from(sign_per: SignPer) -> Self {
-        Self { sign_per, numbers: Numbers::Exact }
+        Self { sign_per, numbers: Numbers::Exact, principals: Principals::Off }
     }
 }
 
@@ -191,6 +193,8 @@ pub struct LedgerInfo {
     pub max_unsigned: u64,
     /// What becomes of numbers that a double does not carry, where a client does not say.
     pub numbers: Numbers,
+    /// What records say of who wrote them.
+    pub principals: Principals,
     /// The key ids in record 0.
     pub keys: Vec<KeyId>,
     /// Durable records.

@@ -15,6 +15,7 @@
 mod batch;
 mod committing;
 mod entry;
+mod fair;
 mod head_keeper;
 mod lookup;
 pub(crate) mod nodes;
@@ -46,7 +47,8 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use self::entry::LedgerEntry;
-use self::queue::{Group, Refused, Work};
+use self::fair::LOOK_UP_COST_BYTES;
+use self::queue::{Group, Refused, Work, look_ups_bytes};
 use self::run::{Answer, Outcome};
 use self::sequencer::RETRY_AFTER;
 use self::session::Turn;
@@ -56,9 +58,10 @@ use crate::api::{
     Submission,
 };
 use crate::config::EngineConfig;
-use crate::error::{AppendError, CreateError, OpenError, ReadError};
+use crate::error::{AppendError, CreateError, EventError, OpenError, ReadError};
 use crate::folder::FolderError;
 use crate::metrics::{EngineMetrics, Health};
+use crate::principal::{Principal, Tenant};
 use crate::signer::Signer;
 use crate::store::StoreOpener;
 
@@ -73,6 +76,8 @@ const BUSY_RETRY_AFTER: Duration = Duration::from_millis(250);
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
+    /// Who writes through this clone.
+    principal: Principal,
 }
 
 struct Inner {
@@ -131,6 +136,14 @@ impl Engine {
         open::with_store(config, signer, store.into())
     }
 
+    /// The same engine, through which `principal` writes: what is submitted, created and recorded through
+    /// it is theirs, in records (where the ledger's say so), in log lines and in the shares of the queue.
+    /// Without this it is the program's own.
+    #[must_use]
+    pub fn on_behalf_of(&self, principal: &Principal) -> Self {
+        Self { inner: Arc::clone(&self.inner), principal: principal.clone() }
+    }
+
     /// Creates a ledger: its record 0 names its origin, its keys and what is signed, for ever.
     ///
     /// # Errors
@@ -147,7 +160,8 @@ impl Engine {
         }
         let (answer, pending) = oneshot::channel();
         let work = Work::Create(name.clone(), settings.into());
-        self.push_wait(Group { work, events: 1, bytes: 0, turn: None, answer }).await?;
+        let tenant = self.tenant(&Tenant::of_ledger(&name));
+        self.push_wait(self.group_of(work, tenant, (1, 0), answer)).await?;
         let done = pending.await.unwrap_or_else(|_| Err(stopped()))?;
         let info = self.ledger(&name).map_err(AppendError::Read)?;
         match done.outcome {
@@ -244,8 +258,11 @@ impl Engine {
         let entry = self.writable(ledger)?;
         let (answer, pending) = oneshot::channel();
         let bytes = canonical.len();
+        let tenant = self.tenant(&entry.tenant);
         let work = Work::System(entry, id, canonical);
-        self.push_wait(Group { work, events: 1, bytes, turn: None, answer }).await?;
+        let mut group = self.group_of(work, tenant, (1, bytes), answer);
+        group.look_ups_bytes = LOOK_UP_COST_BYTES;
+        self.push_wait(group).await?;
         let appended: Appended = Pending(pending).await?;
         match appended.results.into_iter().next() {
             Some(Ok(accepted)) => Ok(accepted),
@@ -284,9 +301,50 @@ impl Engine {
             });
         }
         let entry = self.writable(ledger)?;
+        let tenant = self.tenant(&entry.tenant);
+        let events = self.written(events, &entry, &tenant)?;
+        let look_ups_bytes = look_ups_bytes(&events);
         let (answer, pending) = oneshot::channel::<Answer>();
         let work = Work::Events(entry, events, atomicity);
-        Ok((Group { work, events: count, bytes, turn, answer }, Pending(pending)))
+        let group = self.group_of(work, tenant, (count, bytes), answer);
+        Ok((Group { turn, look_ups_bytes, ..group }, Pending(pending)))
+    }
+
+    /// A group of so many events and bytes, in the name of whoever writes through this clone.
+    fn group_of(
+        &self,
+        work: Work,
+        tenant: Tenant,
+        (events, bytes): (usize, usize),
+        answer: oneshot::Sender<Answer>,
+    ) -> Group {
+        let principal = self.principal.clone();
+        tracing::trace!(%principal, %tenant, events, bytes, "a group is submitted");
+        Group { work, principal, tenant, events, bytes, look_ups_bytes: 0, turn: None, answer }
+    }
+
+    /// Whose share of the engine it is: the tenant that the principal is bound to, else the ledger's.
+    fn tenant(&self, of_ledger: &Tenant) -> Tenant {
+        self.principal.tenant().unwrap_or(of_ledger).clone()
+    }
+
+    /// Lets events say who wrote them, where the records of their ledger do. Here, on the caller's thread,
+    /// because an event is hashed anew for it.
+    fn written(
+        &self,
+        events: Vec<Submission>,
+        entry: &LedgerEntry,
+        tenant: &Tenant,
+    ) -> Result<Vec<Submission>, AppendError> {
+        let Some(by) = self.principal.by(entry.principals, tenant) else { return Ok(events) };
+        let say = |(index, Submission { id, event }): (usize, Submission)| {
+            let event = event.written_by(&by).map_err(|error| {
+                let error = EventError::Record(error.to_string().into());
+                AppendError::Event { index, error }
+            })?;
+            Ok(Submission { id, event })
+        };
+        events.into_iter().enumerate().map(say).collect()
     }
 
     /// A ledger that this engine can sign for, while it can store.
@@ -324,7 +382,7 @@ impl Engine {
             match shared.queue.push(group) {
                 Ok(()) => return Ok(()),
                 Err((_, Refused::Closed)) => return Err(AppendError::Closed),
-                Err((back, Refused::Full)) => group = back,
+                Err((back, Refused::Full)) => group = *back,
             }
             room.await;
         }

@@ -19,6 +19,7 @@ use crate::config::EngineConfig;
 use crate::error::OpenError;
 use crate::folder::{DataFolder, Guard, HeadFile, HeadWriter, database};
 use crate::metrics::{EngineMetrics, Health};
+use crate::principal::Principal;
 use crate::rows::meta::StateRow;
 use crate::signer::Signer;
 use crate::store::rocks::{RocksConfig, RocksOpener};
@@ -34,6 +35,7 @@ pub(super) fn with_rocksdb(
 ) -> Result<Engine, OpenError> {
     let mut rocks = RocksConfig::new(database(&config.dir));
     rocks.opening = config.opening.clone();
+    rocks.open_files_max = config.limits.store_files_max;
     rocks.block_cache_bytes = config.limits.store_cache_bytes;
     with_store(config, signer, Arc::new(RocksOpener::new(rocks)))
 }
@@ -44,7 +46,7 @@ pub(super) fn with_store(
     opener: Arc<dyn StoreOpener>,
 ) -> Result<Engine, OpenError> {
     config.opening.set("taking the folder's locks");
-    let mut folder = DataFolder::open(&config.dir)?;
+    let mut folder = DataFolder::open_for(&config.dir, config.access)?;
     if let Some(database) = opener.folder() {
         folder.lock_database(database)?;
     }
@@ -57,7 +59,8 @@ pub(super) fn with_store(
     let head = folder.begin_head(HeadFile { commit: state.commit, digest: state.digest })?;
     let shared = Arc::new(shared(config, signer, store, state, time, guard));
     let threads = start(&shared, opener, folder, Arc::new(head))?;
-    Ok(Engine { inner: Arc::new(Inner { shared, threads: Mutex::new(threads) }) })
+    let inner = Arc::new(Inner { shared, threads: Mutex::new(threads) });
+    Ok(Engine { inner, principal: Principal::program() })
 }
 
 /// Looks at the store before anything in it is changed, then opens it.

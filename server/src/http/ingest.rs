@@ -11,7 +11,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{HeaderMap, Request, Response, StatusCode, Uri};
 use indelible_core::json::{Numbers, push_string, push_u64};
 use indelible_core::name::{EventId, LedgerName, Seq};
-use indelible_ledger::{Accepted, AppendError, Appended, Atomicity, Submission};
+use indelible_ledger::{Accepted, AppendError, Appended, Atomicity, Engine, Submission};
 
 use super::app::App;
 use super::body::{self, Media};
@@ -72,7 +72,10 @@ async fn in_order<B: Received>(
     request: Request<B>,
     order: Option<&RequestOrder>,
 ) -> Result<Response<Payload>, Problem> {
-    let ledger = app.ledger(&request, Scope::Append, name)?;
+    let (ledger, caller) = app.ledger_for(&request, Scope::Append, name)?;
+    let principal = caller.principal();
+    tracing::debug!(%ledger, %principal, "append");
+    let engine = app.engine.on_behalf_of(principal);
     if order.is_some_and(RequestOrder::is_broken) {
         let detail = "a request sent before it on this connection was not appended as a whole, so \
                       nothing of this was; send again from there on, on a new connection";
@@ -88,7 +91,7 @@ async fn in_order<B: Received>(
         Media::Ndjson if key.is_some() => return Err(key_for_many()),
         Media::Ndjson => {
             let body = Body::new(request.into_body());
-            let response = ndjson::append(app, ledger, body, numbers, order.cloned())?;
+            let response = ndjson::append(app, &engine, ledger, body, numbers, order.cloned())?;
             return Ok(response.map(Payload::from));
         }
         Media::Json => body::read_all(request.into_body(), &app.limits).await?,
@@ -97,11 +100,11 @@ async fn in_order<B: Received>(
         if key.is_some() {
             return Err(key_for_many());
         }
-        return many(app, &ledger, &body, numbers).await;
+        return many(app, &engine, &ledger, &body, numbers).await;
     }
     let submission = with_key(envelope::parse(&body, numbers)?, key)?;
     drop(body);
-    one(app, &ledger, submission).await
+    one(app, &engine, &ledger, submission).await
 }
 
 /// What the request wants of numbers that a double does not carry.
@@ -140,10 +143,11 @@ fn with_key(mut submission: Submission, key: Option<EventId>) -> Result<Submissi
 
 async fn one(
     app: &Arc<App>,
+    engine: &Engine,
     ledger: &LedgerName,
     event: Submission,
 ) -> Result<Response<Payload>, Problem> {
-    let pending = app.engine.submit(ledger, vec![event], Atomicity::AllOrNothing).map_err(alone)?;
+    let pending = engine.submit(ledger, vec![event], Atomicity::AllOrNothing).map_err(alone)?;
     let appended = pending.await.map_err(alone)?;
     let accepted = first(&appended)?;
     let receipt = match appended.receipt(0) {
@@ -185,6 +189,7 @@ fn no_result() -> Problem {
 
 async fn many(
     app: &Arc<App>,
+    engine: &Engine,
     ledger: &LedgerName,
     body: &[u8],
     numbers: Numbers,
@@ -194,7 +199,7 @@ async fn many(
         app.engine.ledger(ledger)?;
         return Err(Problem::new(Code::BatchEmpty, "the array has no element"));
     }
-    let appended = app.engine.submit(ledger, events, Atomicity::AllOrNothing)?.await?;
+    let appended = engine.submit(ledger, events, Atomicity::AllOrNothing)?.await?;
     let mut out = Vec::with_capacity(512 + appended.results.len() * RESULT_BYTES);
     out.extend_from_slice(b"{\"checkpoint\":");
     push_string(&mut out, &appended.checkpoint.note);

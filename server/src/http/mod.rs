@@ -1,13 +1,15 @@
 #![doc = include_str!("wire.md")]
 
 pub mod app;
-pub(crate) mod archive;
+mod archive;
 mod body;
 mod clock;
+mod counters;
 mod docs;
 mod envelope;
 pub mod errors;
 mod export;
+mod headers;
 mod health;
 mod ingest;
 mod ledgers;
@@ -19,9 +21,9 @@ mod output;
 mod proofs;
 mod query;
 mod range;
+mod reachable;
 mod reads;
 mod render;
-pub(crate) mod schedule;
 mod sse;
 
 use std::future::Future;
@@ -85,6 +87,9 @@ impl Inner {
     /// Appending carries nearly all of the load, so it goes past the router, whose futures and bodies
     /// are boxed and which costs as much as a signature.
     async fn answer(&self, mut request: Request<Incoming>, link: Link) -> Response<Payload> {
+        if let Err(problem) = headers::check(&request) {
+            return problem.into_response().map(Payload::from);
+        }
         if let Some(name) = self.appends_to(&request) {
             let name = name.to_owned();
             return ingest::append_to(&self.app, &name, request, link).await;

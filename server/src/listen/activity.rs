@@ -41,7 +41,7 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// Milliseconds since some moment in the past, never backwards, as of the kernel's last tick: a few
 /// milliseconds late, where the shortest limit is some tens.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     let time = clock_gettime(ClockId::MonotonicCoarse);
     u64::try_from(time.tv_sec * 1000 + time.tv_nsec / 1_000_000).unwrap_or_default()
 }
@@ -110,6 +110,11 @@ impl Activity {
         } else {
             Verdict::Keep
         }
+    }
+
+    /// Since when, by [`now`], no request is in flight; `None` while one is.
+    pub(super) fn idle_since(&self) -> Option<u64> {
+        (self.requests.load(Relaxed) == 0).then(|| self.idle_since.load(Relaxed))
     }
 
     /// Notes a request; it lasts until the returned guard is dropped, with the answer's last byte.
