@@ -11,7 +11,7 @@ LISTEN ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench fmt lint clean
+.PHONY: help run build test measure soak bench fmt lint clean
 
 help: ## Show this list
 	@echo "Indelible, an append-only audit ledger. Targets:"
@@ -31,7 +31,15 @@ test: ## Install what is missing, then run every test
 	@scripts/test-deps
 	$(CARGO) test --release --workspace
 
-bench: ## Run the criterion benches (docs/PERFORMANCE.md names the load generator's commands)
+measure: ## Measure what docs/PERFORMANCE.md claims (LONG=1: the full sizes, two hours)
+	@scripts/system-deps
+	scripts/measure
+
+soak: ## Keep a server busy for an hour and fail where it grows
+	@scripts/system-deps
+	scripts/soak
+
+bench: ## Run the criterion benches
 	@scripts/system-deps
 	$(CARGO) bench -p indelible-benches
 

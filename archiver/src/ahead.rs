@@ -107,7 +107,8 @@ impl Ahead {
                 end: next.end + SEGMENT_RECORDS_MAX,
                 plain_bytes: task.plain_bytes_cut,
             };
-            let whole = behind.first % SEGMENT_RECORDS_MAX == 0 && behind.end <= task.info.size;
+            let whole =
+                behind.first.is_multiple_of(SEGMENT_RECORDS_MAX) && behind.end <= task.info.size;
             if place + 1 == PACKED_AT_ONCE || !whole || self.borders_unknown {
                 break;
             }

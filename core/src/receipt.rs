@@ -11,6 +11,7 @@ use crate::certificates::certificates;
 use crate::chain::record_digest;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::code::{Class, Code};
+use crate::encoding::{push_base64, push_hex};
 use crate::hash::{Digest, NodeHash};
 use crate::json::{
     JsonError, JsonErrorCode, Limits, Members, Value, canonicalize, check_canonical, parse_string,
@@ -131,7 +132,8 @@ impl Receipt {
     /// The canonical JSON, without a line feed.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.record.len() + self.checkpoint.len() + 1024);
+        // What lies around record and note: fixed members, a proof of some 30 hashes, escapes of the note.
+        let mut out = Vec::with_capacity(self.record.len() + self.checkpoint.len() + 2048);
         out.push(b'{');
         if let Some(signature) = self.signed.own() {
             push_member(&mut out, "alg", signature.key_id.algorithm_name());
@@ -140,26 +142,33 @@ impl Receipt {
         if let Signed::Creation { record, signature } = &self.signed {
             push_creation(&mut out, record, signature);
         }
-        push_member(&mut out, "digest", &self.digest.to_hex());
+        out.extend_from_slice(b"\"digest\":\"");
+        push_hex(&mut out, self.digest.as_bytes());
+        out.extend_from_slice(b"\",");
         if let Some(signature) = self.signed.own() {
             push_member(&mut out, "kid", signature.key_id.as_str());
         }
         match &self.prev {
-            Some(prev) => push_member(&mut out, "prev", &prev.to_hex()),
+            Some(prev) => {
+                out.extend_from_slice(b"\"prev\":\"");
+                push_hex(&mut out, prev.as_bytes());
+                out.extend_from_slice(b"\",");
+            }
             None => out.extend_from_slice(b"\"prev\":null,"),
         }
         out.extend_from_slice(b"\"proof\":[");
         for (place, hash) in self.proof.iter().enumerate() {
-            if place > 0 {
-                out.push(b',');
-            }
-            push_string(&mut out, &hash.to_base64());
+            out.extend_from_slice(if place > 0 { b",\"" } else { b"\"" });
+            push_base64(&mut out, hash.as_bytes());
+            out.push(b'"');
         }
         out.extend_from_slice(b"],\"record\":");
         out.extend_from_slice(&self.record);
         out.push(b',');
         if let Some(signature) = self.signed.own() {
-            push_member(&mut out, "sig", &signature.signature.to_base64());
+            out.extend_from_slice(b"\"sig\":\"");
+            push_base64(&mut out, signature.signature.as_bytes());
+            out.extend_from_slice(b"\",");
         }
         out.extend_from_slice(b"\"v\":1}");
         out

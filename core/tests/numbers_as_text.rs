@@ -235,14 +235,14 @@ fn an_envelope_keeps_numbers_within_its_event_only() {
     };
     let envelope = read(r#"{"id":"i","event":{"b":["x",9007199254740992],"a":1e400}}"#);
     assert_eq!(envelope.numbers_as_text(), ["/event/a", "/event/b/1"]);
-    let prepared = PreparedEvent::from_member(&envelope, "event").unwrap();
+    let prepared = PreparedEvent::from_member(envelope, "event").unwrap();
     assert_eq!(sealed(&prepared), RECORD);
     for (text, pointer) in [
         (r#"{"id":12345678901234567890,"event":{"a":1}}"#, "/id"),
         (r#"{"event":{"a":1},"event2":{"a":1e400}}"#, "/event2/a"),
         (r#"{"a":{"event":[1e400]},"event":{"a":1e400}}"#, "/a/event/0"),
     ] {
-        match PreparedEvent::from_member(&read(text), "event").unwrap_err() {
+        match PreparedEvent::from_member(read(text), "event").unwrap_err() {
             RecordError::Json(error) => {
                 assert_eq!(error.code, JsonErrorCode::NumberInexact, "{text}");
                 assert_eq!(error.pointer.as_deref(), Some(pointer), "{text}");

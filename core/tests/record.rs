@@ -138,6 +138,8 @@ fn every_way_to_prepare_an_event_gives_the_same_record() {
     let envelope =
         CanonicalObject::parse(br#"{"id":"x","event":{"b":{},"a":[1,2]}}"#, Limits::DOCUMENT)
             .unwrap();
+    let behind =
+        CanonicalObject::parse(br#"{"event":{"b":{},"a":[1,2]},"a":1}"#, Limits::DOCUMENT).unwrap();
     let parts = Parts::new("l", "x", 3, "2026-11-21T05:14:00.000000Z");
     let seal = |event: PreparedEvent| {
         let mut out = Vec::new();
@@ -147,12 +149,13 @@ fn every_way_to_prepare_an_event_gives_the_same_record() {
     assert_eq!(format!("{prepared:?}"), r#"PreparedEvent({"a":[1,2],"b":{}})"#);
     let expected = seal(prepared);
     assert_eq!(seal(PreparedEvent::from_object(&object).unwrap()), expected);
-    assert_eq!(seal(PreparedEvent::from_member(&envelope, "event").unwrap()), expected);
+    assert_eq!(seal(PreparedEvent::from_member(envelope.clone(), "event").unwrap()), expected);
+    assert_eq!(seal(PreparedEvent::from_member(behind, "event").unwrap()), expected);
     assert_eq!(
-        PreparedEvent::from_member(&envelope, "id").map(|_| ()),
+        PreparedEvent::from_member(envelope.clone(), "id").map(|_| ()),
         Err(RecordError::Member("event"))
     );
-    assert!(PreparedEvent::from_member(&envelope, "absent").is_err());
+    assert!(PreparedEvent::from_member(envelope, "absent").is_err());
 }
 
 fn nested(levels: usize) -> String {
@@ -188,11 +191,14 @@ fn an_event_is_a_canonical_object_within_its_limits() {
     let envelope =
         |text: String| CanonicalObject::parse(text.as_bytes(), Limits::DOCUMENT).unwrap();
     let deep = envelope(format!("{{\"event\":{}}}", nested(64)));
-    assert!(PreparedEvent::from_member(&deep, "event").is_ok());
+    assert!(PreparedEvent::from_member(deep, "event").is_ok());
     let deeper = envelope(format!("{{\"event\":{}}}", nested(65)));
-    assert_eq!(json_code(PreparedEvent::from_member(&deeper, "event")).0, JsonErrorCode::Depth);
+    assert_eq!(
+        json_code(PreparedEvent::from_member(deeper.clone(), "event")).0,
+        JsonErrorCode::Depth
+    );
     let beside = envelope(format!("{{\"event\":{{}},\"x\":{}}}", nested(65)));
-    assert!(PreparedEvent::from_member(&beside, "event").is_ok());
+    assert!(PreparedEvent::from_member(beside, "event").is_ok());
     assert_eq!(json_code(PreparedEvent::from_object(&deeper)).0, JsonErrorCode::Depth);
 }
 

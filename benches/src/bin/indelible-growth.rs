@@ -46,6 +46,9 @@ struct Args {
     /// Random proofs to ask for.
     #[arg(long, default_value_t = 5000)]
     proofs: u32,
+    /// Give each event a random id of the client's own, as `indelible append` does.
+    #[arg(long)]
+    client_ids: bool,
     /// Keep the data folder and print where it is.
     #[arg(long)]
     keep: bool,
@@ -74,7 +77,11 @@ async fn main() -> Result<()> {
     println!("{:>12} {:>12} {:>14} {:>12}", "events", "events/s", "CPU us/event", "peak MiB");
     for slice in 1..=args.slices {
         let before = cpu::seconds(server.pid())?;
-        let outcome = drive::ndjson(&plan).await?;
+        let outcome = if args.client_ids {
+            drive::ndjson_with_ids(&plan, u64::from(slice)).await?
+        } else {
+            drive::ndjson(&plan).await?
+        };
         let spent = cpu::seconds(server.pid())? - before;
         println!(
             "{:>12} {:>12.0} {:>14.2} {:>12.0}",

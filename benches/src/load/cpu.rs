@@ -34,3 +34,42 @@ pub fn peak_mib(pid: u32) -> Result<f64> {
     let kib: f64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0.0);
     Ok(kib / 1024.0)
 }
+
+/// What a process holds at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Held {
+    /// Resident memory in MiB.
+    pub rss_mib: f64,
+    /// Open descriptors of files; a store has more of them the more it holds.
+    pub files: usize,
+    /// Open descriptors of anything else: sockets, pipes, timers.
+    pub others: usize,
+    /// Threads.
+    pub threads: usize,
+}
+
+/// What the process `pid` holds now.
+///
+/// # Errors
+/// When the process is gone or `/proc` is not there.
+pub fn held(pid: u32) -> Result<Held> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("reading /proc")?;
+    let field = |name: &str| -> Result<f64> {
+        let line = status.lines().find(|line| line.starts_with(name));
+        let number = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        number.with_context(|| format!("no {name} in /proc"))
+    };
+    let (mut files, mut others) = (0, 0);
+    for entry in fs::read_dir(format!("/proc/{pid}/fd")).context("reading /proc")? {
+        // One that was closed meanwhile counts as neither.
+        let Ok(target) = fs::read_link(entry?.path()) else { continue };
+        let is_file = target.is_absolute() && !target.starts_with("/dev");
+        *(if is_file { &mut files } else { &mut others }) += 1;
+    }
+    Ok(Held {
+        rss_mib: field("VmRSS:")? / 1024.0,
+        files,
+        others,
+        threads: field("Threads:")? as usize,
+    })
+}

@@ -1,6 +1,7 @@
 //! The shapes of load: a stream of lines, arrays, and one event a request.
 
 use std::convert::Infallible;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use hyper::{Method, StatusCode};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::event::envelopes;
+use super::event::{Random, envelopes};
 use super::http::Connection;
 
 /// Distinct events that a connection repeats.
@@ -74,8 +75,7 @@ pub struct Outcome {
 /// # Errors
 /// When the server refuses a line or ends early.
 pub async fn ndjson(plan: &Plan) -> Result<Outcome> {
-    run(plan, |plan, index, _| async move {
-        let mut connection = plan.connect().await?;
+    streamed(plan, |plan, index| {
         let lines = envelopes(index as u64, DISTINCT, plan.event_bytes);
         let chunks: Vec<Bytes> = lines
             .chunks(LINES_PER_CHUNK)
@@ -89,39 +89,84 @@ pub async fn ndjson(plan: &Plan) -> Result<Outcome> {
             })
             .collect();
         let line_bytes = lines.first().map_or(0, String::len) + 1;
-        let share = plan.share(index);
-        let mut left = share;
+        let mut left = plan.share(index);
         let mut turn = 0usize;
-        let body = stream::iter(std::iter::from_fn(move || {
+        std::iter::from_fn(move || {
             let count = left.min(LINES_PER_CHUNK as u64);
             left -= count;
             turn += 1;
             let chunk = chunks[turn % chunks.len()].slice(..count as usize * line_bytes);
-            (count > 0).then(|| Ok::<_, Infallible>(Frame::data(chunk)))
-        }));
-        let path = plan.path(index as u64);
-        let answer = connection
-            .send(Method::POST, &path, "application/x-ndjson", StreamBody::new(body).boxed())
-            .await?;
-        ensure!(answer.status() == StatusCode::OK, "the server answered {}", answer.status());
-        let mut body = answer.into_body();
-        let (mut count, mut tail) = (0u64, BytesMut::new());
-        while let Some(frame) = body.frame().await {
-            if let Ok(data) = frame?.into_data() {
-                count += memchr::memchr_iter(b'\n', &data).count() as u64;
-                tail.extend_from_slice(&data);
-                let keep = tail.len().saturating_sub(4096);
-                let _ = tail.split_to(keep);
+            (count > 0).then_some(chunk)
+        })
+    })
+    .await
+}
+
+/// As [`ndjson`], with a random id of the client's own in each line, none of them ever seen before.
+/// `seed` must be another one in each run on the same ledger.
+///
+/// # Errors
+/// As [`ndjson`].
+pub async fn ndjson_with_ids(plan: &Plan, seed: u64) -> Result<Outcome> {
+    streamed(plan, move |plan, index| {
+        let lines = envelopes(index as u64, DISTINCT, plan.event_bytes);
+        let mut random = Random::new(seed.wrapping_mul(1 << 20) + index as u64 + 1);
+        let mut left = plan.share(index);
+        let mut turn = 0usize;
+        std::iter::from_fn(move || {
+            let count = left.min(LINES_PER_CHUNK as u64);
+            left -= count;
+            let mut chunk = Vec::with_capacity(LINES_PER_CHUNK * (lines[0].len() + 48));
+            for _ in 0..count {
+                turn += 1;
+                let line = lines[turn % lines.len()].trim_end_matches('}').as_bytes();
+                // The event's own brace has gone with the envelope's.
+                chunk.extend_from_slice(line);
+                let (high, low) = (random.draw(), random.draw());
+                let _ = writeln!(chunk, "}},\"id\":\"{high:016x}{low:016x}\"}}");
             }
+            (count > 0).then(|| Bytes::from(chunk))
+        })
+    })
+    .await
+}
+
+/// One request a connection, whose body is what `chunks` makes for it.
+async fn streamed<F, I>(plan: &Plan, chunks: F) -> Result<Outcome>
+where
+    F: Fn(&Plan, usize) -> I + Send + Sync + 'static,
+    I: Iterator<Item = Bytes> + Send + Sync + 'static,
+{
+    let chunks = Arc::new(chunks);
+    run(plan, move |plan, index, _| {
+        let chunks = Arc::clone(&chunks);
+        async move {
+            let share = plan.share(index);
+            let frames = chunks(&plan, index).map(|chunk| Ok::<_, Infallible>(Frame::data(chunk)));
+            let mut connection = plan.connect().await?;
+            let body = StreamBody::new(stream::iter(frames)).boxed();
+            let path = plan.path(index as u64);
+            let answer = connection.send(Method::POST, &path, "application/x-ndjson", body).await?;
+            ensure!(answer.status() == StatusCode::OK, "the server answered {}", answer.status());
+            let mut body = answer.into_body();
+            let (mut count, mut tail) = (0u64, BytesMut::new());
+            while let Some(frame) = body.frame().await {
+                if let Ok(data) = frame?.into_data() {
+                    count += memchr::memchr_iter(b'\n', &data).count() as u64;
+                    tail.extend_from_slice(&data);
+                    let keep = tail.len().saturating_sub(4096);
+                    let _ = tail.split_to(keep);
+                }
+            }
+            // One line for each event and the closing one.
+            let tail = String::from_utf8_lossy(&tail);
+            ensure!(count == share + 1, "{} answers for {share} events: …{tail}", count);
+            ensure!(
+                tail.lines().last().is_some_and(|l| l.contains("\"checkpoint\"")),
+                "no closing line"
+            );
+            Ok((Histogram::new(3)?, 0))
         }
-        // One line for each event and the closing one.
-        let tail = String::from_utf8_lossy(&tail);
-        ensure!(count == share + 1, "{} answers for {share} events: …{tail}", count);
-        ensure!(
-            tail.lines().last().is_some_and(|l| l.contains("\"checkpoint\"")),
-            "no closing line"
-        );
-        Ok((Histogram::new(3)?, 0))
     })
     .await
 }
@@ -164,8 +209,9 @@ where
     run(plan, move |plan, index, _| {
         let (make, turns) = (Arc::clone(&make), Arc::clone(&turns));
         async move {
-            let mut connection = plan.connect().await?;
+            // Made before connecting: a server cuts off who connects and says nothing.
             let lines = envelopes(index as u64, 512, plan.event_bytes);
+            let mut connection = plan.connect().await?;
             let mut latency = Histogram::new(3)?;
             let mut busy = 0u64;
             while let Some((turn, planned)) = turns.next(index).await {

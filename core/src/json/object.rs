@@ -40,21 +40,24 @@ impl CanonicalObject {
         let mut discarded = Vec::new();
         let mut outer = Reader::<false>::new(input, 0, limits, &mut discarded);
         outer.blank()?;
-        let (object, end) = Self::parse_at(input, outer.pos(), limits, numbers)?;
+        // Rarely is canonical form longer than what was sent.
+        let expected = input.len() - outer.pos();
+        let (object, end) = Self::parse_at(input, outer.pos(), expected, limits, numbers)?;
         outer.jump(end);
         outer.finish()?;
         Ok(object)
     }
 
-    /// Reads the object that begins exactly at `start`; the position behind it.
+    /// Reads the object that begins exactly at `start`; the position behind it. Room for `expected`
+    /// bytes is made at once.
     fn parse_at(
         input: &[u8],
         start: usize,
+        expected: usize,
         limits: Limits,
         numbers: Numbers,
     ) -> Parsed<(Self, usize)> {
-        // Grown as needed: the rest of the input may be a thousand other objects.
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(expected);
         let mut reader =
             Reader::<false>::new(input, start, limits, &mut bytes).with_numbers(numbers);
         reader.one_object()?;
@@ -107,6 +110,13 @@ impl CanonicalObject {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         find(self.members(), name)
+    }
+
+    /// The canonical bytes up to the end of the first member's value; nothing of an object without any.
+    pub(crate) fn into_first_member(self) -> Vec<u8> {
+        let mut bytes = self.bytes;
+        bytes.truncate(self.members.first().map_or(0, |member| member.end()));
+        bytes
     }
 
     /// Name (the content of its canonical string, without quotes) and canonical value of each
@@ -222,13 +232,17 @@ fn read_array(
         outer.finish()?;
         return Ok(objects);
     }
+    // An element is about as long as the one before it.
+    let mut expected = 0;
     loop {
         let start = outer.pos();
         if objects.len() == elements_max {
             let reason = format!("more than {elements_max} elements");
             return Err(refusal(JsonErrorCode::TooLarge, start, reason));
         }
-        let (mut object, end) = CanonicalObject::parse_at(input, start, each, numbers)?;
+        let room = (expected + expected / 8).min(input.len() - start);
+        let (mut object, end) = CanonicalObject::parse_at(input, start, room, each, numbers)?;
+        expected = end - start;
         if end - start > each.bytes_max {
             return Err(too_large(start + each.bytes_max, each.bytes_max));
         }

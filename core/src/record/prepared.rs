@@ -58,23 +58,33 @@ impl PreparedEvent {
         Ok(Self::trusted(object.bytes(), write_numbers_as_text(numbers)?))
     }
 
-    /// Takes the member `name` of `envelope` as the event. Its being canonical is not checked again.
+    /// Takes the member `name` of `envelope` as the event. Its being canonical is not checked again, and
+    /// nothing is copied where it is `event` and the first: a record begins as such an envelope does.
     ///
     /// # Errors
     /// [`RecordError`] where there is no such member, or it is not an object, or larger or deeper than
     /// an event may be; or where a number outside of it was kept as text, for nothing would say so.
-    pub fn from_member(envelope: &CanonicalObject, name: &str) -> Result<Self, RecordError> {
+    pub fn from_member(envelope: CanonicalObject, name: &str) -> Result<Self, RecordError> {
         let event = envelope.get(name).filter(|event| event.first() == Some(&b'{'));
         let event = event.ok_or(RecordError::Member("event"))?;
         check_event_limits(event, envelope.depth() - 1)?;
-        let numbers = numbers_within(envelope, name)?;
-        Ok(Self::trusted(event, write_numbers_as_text(numbers.into_iter())?))
+        let numbers = numbers_within(&envelope, name)?;
+        let numbers_as_text = write_numbers_as_text(numbers.into_iter())?;
+        let first = envelope.members().next();
+        if first.is_some_and(|(first, _)| name == "event" && first == b"event") {
+            return Ok(Self::of_head(envelope.into_first_member(), numbers_as_text));
+        }
+        Ok(Self::trusted(event, numbers_as_text))
     }
 
     fn trusted(event: &[u8], numbers_as_text: Vec<u8>) -> Self {
         let mut head = Vec::with_capacity(EVENT_HEAD.len() + event.len());
         head.extend_from_slice(EVENT_HEAD);
         head.extend_from_slice(event);
+        Self::of_head(head, numbers_as_text)
+    }
+
+    fn of_head(head: Vec<u8>, numbers_as_text: Vec<u8>) -> Self {
         let hash = Sha256::new_with_prefix(&head);
         Self { head, event_at: EVENT_HEAD.len(), hash, numbers_as_text }
     }

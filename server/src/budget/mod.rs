@@ -18,6 +18,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use bytes::Bytes;
 use hyper::Request;
 
+use crate::listen::Link;
+
 pub use disk::{Disk, DiskGrant};
 
 /// What a connection may hold is what is free divided by this.
@@ -96,7 +98,10 @@ impl Budget {
 
     /// The account of the connection that a request came on.
     pub fn account_of<B>(&self, request: &Request<B>) -> Account {
-        request.extensions().get().cloned().unwrap_or_else(|| self.account())
+        match request.extensions().get::<Link>() {
+            Some(link) => link.account_in(self),
+            None => self.account(),
+        }
     }
 
     /// Bytes that may be held.

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::Request;
-use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
+use hyper::{HeaderMap, Request};
 use indelible_core::name::LedgerName;
 use indelible_ledger::Engine;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -66,9 +65,9 @@ impl App {
     ///
     /// # Errors
     /// 401, 403, and 400 for what cannot be a ledger's name.
-    pub fn ledger(
+    pub fn ledger<B>(
         &self,
-        request: &Request,
+        request: &Request<B>,
         scope: Scope,
         name: &str,
     ) -> Result<LedgerName, Problem> {
@@ -79,9 +78,9 @@ impl App {
     ///
     /// # Errors
     /// As [`App::ledger`].
-    pub fn ledger_for(
+    pub fn ledger_for<B>(
         &self,
-        request: &Request,
+        request: &Request<B>,
         scope: Scope,
         name: &str,
     ) -> Result<(LedgerName, Caller), Problem> {

@@ -1,11 +1,11 @@
 //! Reading a body as a whole, within limits of size and time and within the budget.
 
+use std::fmt::Display;
 use std::ops::Deref;
 
-use axum::body::Body;
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
-use http_body::Body as _;
+use http_body::Body;
 use http_body_util::BodyExt as _;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -16,7 +16,7 @@ use super::elements::Elements;
 use super::envelope;
 use super::errors::{Code, Problem};
 use super::pace::Pace;
-use crate::budget::{Grant, Kind};
+use crate::budget::{Account, Grant, Kind};
 use crate::config::Limits;
 
 /// Media type of a JSON body.
@@ -97,9 +97,21 @@ impl Deref for Whole {
 /// 413 over a limit, 408 when it comes below the rate that is asked for, 400 when it ends early, 503 when
 /// there is no room for it.
 pub(super) async fn read_all(request: Request, app: &App) -> Result<Whole, Problem> {
-    let held = app.budget.account_of(&request).take_anyway(Kind::Bodies, 0);
+    let account = app.budget.account_of(&request);
+    read(request.into_body(), &account, app).await
+}
+
+/// As [`read_all`], for a body of any type, against the account of its connection.
+///
+/// # Errors
+/// As [`read_all`].
+pub(super) async fn read<B>(body: B, account: &Account, app: &App) -> Result<Whole, Problem>
+where
+    B: Body<Data = Bytes, Error: Display> + Unpin,
+{
+    let held = account.take_anyway(Kind::Bodies, 0);
     let mut reader = Reader { limits: &app.limits, held, whole: BytesMut::new(), early: None };
-    reader.read(request.into_body()).await
+    reader.read(body).await
 }
 
 struct Reader<'a> {
@@ -111,7 +123,10 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    async fn read(&mut self, mut body: Body) -> Result<Whole, Problem> {
+    async fn read<B>(&mut self, mut body: B) -> Result<Whole, Problem>
+    where
+        B: Body<Data = Bytes, Error: Display> + Unpin,
+    {
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         let mut pace = Pace::new(self.limits);
         let Some(first) = next(&mut body, &pace).await? else {
@@ -185,7 +200,10 @@ impl Reader<'_> {
     }
 }
 
-async fn next(body: &mut Body, pace: &Pace) -> Result<Option<Bytes>, Problem> {
+async fn next<B>(body: &mut B, pace: &Pace) -> Result<Option<Bytes>, Problem>
+where
+    B: Body<Data = Bytes, Error: Display> + Unpin,
+{
     let until = tokio::time::Instant::now() + pace.left();
     loop {
         match timeout_at(until, body.frame()).await {

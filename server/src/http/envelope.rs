@@ -25,8 +25,7 @@ const LIMITS: Limits = Limits { bytes_max: ENVELOPE_BYTES_MAX, depth_max: EVENT_
 /// # Errors
 /// A [`Problem`] whose `offset`, where there is one, counts from the beginning of `bytes`.
 pub(super) fn parse(bytes: &[u8], numbers: Numbers) -> Result<Submission, Problem> {
-    let object = CanonicalObject::parse_with(bytes, LIMITS, numbers).map_err(refused)?;
-    submission(&object)
+    submission(CanonicalObject::parse_with(bytes, LIMITS, numbers).map_err(refused)?)
 }
 
 /// Reads a JSON array of envelopes.
@@ -44,7 +43,7 @@ pub(super) fn parse_array(
         return Err(too_many(events_max));
     }
     objects
-        .iter()
+        .into_iter()
         .enumerate()
         .map(|(index, object)| submission(object).map_err(|p| p.with("index", index as u64)))
         .collect()
@@ -63,7 +62,7 @@ fn refused(error: JsonError) -> Problem {
     Problem::from(error)
 }
 
-fn submission(object: &CanonicalObject) -> Result<Submission, Problem> {
+fn submission(object: CanonicalObject) -> Result<Submission, Problem> {
     let mut id = None;
     for (name, value) in object.members() {
         match name {

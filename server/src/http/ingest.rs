@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
-use axum::response::Response;
+use axum::extract::{Path, State};
+use axum::response::IntoResponse as _;
+use bytes::Bytes;
+use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
-use hyper::{HeaderMap, StatusCode};
-use indelible_core::json::{Numbers, push_string};
-use indelible_core::name::{EventId, LedgerName};
+use hyper::{HeaderMap, Request, Response, StatusCode, Uri};
+use indelible_core::json::{Numbers, push_string, push_u64};
+use indelible_core::name::{EventId, LedgerName, Seq};
 use indelible_ledger::{Accepted, AppendError, Appended, Atomicity, Engine, Submission};
 
 use super::app::App;
@@ -18,45 +20,68 @@ use super::query::{Params, invalid};
 use super::render::{RESULT_BYTES, push_result};
 use super::{envelope, ndjson};
 use crate::auth::Scope;
-use crate::listen::RequestOrder;
+use crate::listen::{Link, Payload, RequestOrder};
 
+/// The id of this operation in the table of operations.
+pub(super) const OPERATION: &str = "appendEvents";
 /// The header that may carry the id of a single event.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// Appends what the body holds. On HTTP/1 the connection ends with a failure, because what was already
-/// sent behind it must not be appended.
+/// Appends what the body holds, for requests that came by the router.
 pub(super) async fn append(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let order = request.extensions().get::<RequestOrder>().cloned();
-    let answer = in_order(app, &name, request, order.clone()).await;
-    match (answer, order) {
-        (Err(problem), Some(order)) if problem.code().breaks_order() => {
-            order.break_off();
-            Err(problem.closing())
-        }
-        (answer, _) => answer,
-    }
+    mut request: Request<Body>,
+) -> Response<Body> {
+    let link = request.extensions_mut().remove::<Link>().unwrap_or_default();
+    append_to(&app, &name, request, link).await.map(Body::new)
 }
 
-async fn in_order(
-    app: Arc<App>,
+/// Appends what the body holds to the ledger called `name`. On HTTP/1 the connection ends with a
+/// failure, because what was already sent behind it must not be appended.
+pub(super) async fn append_to<B: Received>(
+    app: &Arc<App>,
     name: &str,
-    request: Request,
-    order: Option<RequestOrder>,
-) -> Result<Response, Problem> {
+    request: Request<B>,
+    link: Link,
+) -> Response<Payload> {
+    let answered = in_order(app, name, request, &link).await;
+    let problem = match (answered, link.order) {
+        (Ok(response), _) => return response,
+        (Err(problem), Some(order)) if problem.code().breaks_order() => {
+            order.break_off();
+            problem.closing()
+        }
+        (Err(problem), _) => problem,
+    };
+    problem.into_response().map(Payload::from)
+}
+
+/// A request's body, from the connection or in the router's box.
+pub(super) trait Received:
+    http_body::Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + Unpin + 'static
+{
+}
+
+impl Received for Incoming {}
+impl Received for Body {}
+
+async fn in_order<B: Received>(
+    app: &Arc<App>,
+    name: &str,
+    request: Request<B>,
+    link: &Link,
+) -> Result<Response<Payload>, Problem> {
     let (ledger, caller) = app.ledger_for(&request, Scope::Append, name)?;
     let principal = caller.principal();
     tracing::debug!(%ledger, %principal, "append");
     let engine = app.engine.on_behalf_of(principal);
-    if order.as_ref().is_some_and(RequestOrder::is_broken) {
+    if link.order.as_ref().is_some_and(RequestOrder::is_broken) {
         let detail = "a request sent before it on this connection was not appended as a whole, so \
                       nothing of this was; send again from there on, on a new connection";
         return Err(Problem::new(Code::EarlierFailed, detail));
     }
-    let numbers = match numbers(&request)? {
+    let numbers = match numbers(request.uri())? {
         Some(asked) => asked,
         None => app.engine.numbers(&ledger)?,
     };
@@ -65,24 +90,29 @@ async fn in_order(
     let body = match media {
         Media::Ndjson if key.is_some() => return Err(key_for_many()),
         Media::Ndjson => {
-            return ndjson::append(&app, &engine, ledger, request, numbers, order);
+            let body = Body::new(request.into_body());
+            let response = ndjson::append(app, &engine, ledger, body, numbers, link)?;
+            return Ok(response.map(Payload::from));
         }
-        Media::Json => body::read_all(request, &app).await?,
+        Media::Json => body::read(request.into_body(), &link.account_in(&app.budget), app).await?,
     };
     if body.trim_ascii_start().first() == Some(&b'[') {
         if key.is_some() {
             return Err(key_for_many());
         }
-        return many(&app, &engine, &ledger, &body, numbers).await;
+        return many(app, &engine, &ledger, &body, numbers).await;
     }
     let submission = with_key(envelope::parse(&body, numbers)?, key)?;
     drop(body);
-    one(&app, &engine, &ledger, submission).await
+    one(app, &engine, &ledger, submission).await
 }
 
 /// What the request wants of numbers that a double does not carry.
-fn numbers(request: &Request) -> Result<Option<Numbers>, Problem> {
-    let params = Params::new(request.uri(), &["numbers"])?;
+fn numbers(uri: &Uri) -> Result<Option<Numbers>, Problem> {
+    if uri.query().is_none() {
+        return Ok(None);
+    }
+    let params = Params::new(uri, &["numbers"])?;
     let parse = |text: &str| text.parse().map_err(|_| invalid("`numbers` is `exact` or `text`"));
     params.text("numbers").map(parse).transpose()
 }
@@ -116,7 +146,7 @@ async fn one(
     engine: &Engine,
     ledger: &LedgerName,
     event: Submission,
-) -> Result<Response, Problem> {
+) -> Result<Response<Payload>, Problem> {
     let pending = engine.submit(ledger, vec![event], Atomicity::AllOrNothing).map_err(alone)?;
     let appended = pending.await.map_err(alone)?;
     let accepted = first(&appended)?;
@@ -129,9 +159,9 @@ async fn one(
             receipt.ok_or_else(no_result)?.to_json()
         }
     };
-    let mut response = json(status(accepted.duplicate), receipt);
-    let location = format!("/v1/ledgers/{ledger}/events/{}", accepted.seq);
-    if let Ok(location) = HeaderValue::try_from(location) {
+    let mut response = answer(status(accepted.duplicate), receipt);
+    let location = location(ledger, accepted.seq);
+    if let Ok(location) = HeaderValue::from_maybe_shared(Bytes::from(location)) {
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(response)
@@ -163,7 +193,7 @@ async fn many(
     ledger: &LedgerName,
     body: &[u8],
     numbers: Numbers,
-) -> Result<Response, Problem> {
+) -> Result<Response<Payload>, Problem> {
     let events = envelope::parse_array(body, app.limits.batch_events_max, numbers)?;
     if events.is_empty() {
         app.engine.ledger(ledger)?;
@@ -184,17 +214,31 @@ async fn many(
         push_result(&mut out, accepted, None);
     }
     out.extend_from_slice(b"]}");
-    Ok(json(status(all_duplicates), out))
+    Ok(answer(status(all_duplicates), out))
 }
 
 fn status(duplicate: bool) -> StatusCode {
     if duplicate { StatusCode::OK } else { StatusCode::CREATED }
 }
 
-/// A JSON answer.
-pub(super) fn json(status: StatusCode, body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(body));
+/// Where the event can be read.
+fn location(ledger: &LedgerName, seq: Seq) -> Vec<u8> {
+    let mut path = Vec::with_capacity(48 + ledger.len());
+    path.extend_from_slice(b"/v1/ledgers/");
+    path.extend_from_slice(ledger.as_bytes());
+    path.extend_from_slice(b"/events/");
+    push_u64(&mut path, seq.get());
+    path
+}
+
+fn answer(status: StatusCode, body: Vec<u8>) -> Response<Payload> {
+    let mut response = Response::new(Payload::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(body::JSON));
     response
+}
+
+/// A JSON answer.
+pub(super) fn json(status: StatusCode, body: Vec<u8>) -> Response<Body> {
+    answer(status, body).map(Body::new)
 }

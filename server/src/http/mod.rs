@@ -35,21 +35,25 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::{Method, Request, StatusCode, Uri};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use tower::Service as _;
 
 use self::app::App;
 use self::errors::{Code, Problem};
 use crate::budget::Budget;
-use crate::listen::Handle;
+use crate::listen::{Handle, Link, Payload};
 
 /// The whole interface: what is answered to any request.
 #[derive(Clone)]
-pub struct Api {
+pub struct Api(Arc<Inner>);
+
+struct Inner {
     router: Router,
+    /// What stands before and behind a ledger's name in the path that takes events.
+    appending: Option<(&'static str, &'static str)>,
     app: Arc<App>,
 }
 
@@ -65,7 +69,40 @@ impl Api {
             .fallback(no_route)
             .method_not_allowed_fallback(no_method)
             .with_state(Arc::clone(&app));
-        Self { router, app }
+        let appending = operations::OPERATIONS
+            .iter()
+            .find(|operation| operation.id == ingest::OPERATION && operation.method == "post")
+            .and_then(|operation| operation.path.split_once("{ledger}"));
+        Self(Arc::new(Inner { router, appending, app }))
+    }
+}
+
+impl Inner {
+    /// The ledger that a request appends to. Names in need of unescaping are left to the router.
+    fn appends_to<'a>(&self, request: &'a Request<Incoming>) -> Option<&'a str> {
+        if request.method() != Method::POST {
+            return None;
+        }
+        let (before, behind) = self.appending?;
+        let name = request.uri().path().strip_prefix(before)?.strip_suffix(behind)?;
+        (!name.is_empty() && !name.contains(['/', '%'])).then_some(name)
+    }
+
+    /// Appending carries nearly all of the load, so it goes past the router, whose futures and bodies
+    /// are boxed and which costs as much as a signature.
+    async fn answer(&self, mut request: Request<Incoming>, link: Link) -> Response<Payload> {
+        if let Err(problem) = headers::check(&request) {
+            return problem.into_response().map(Payload::from);
+        }
+        if let Some(name) = self.appends_to(&request) {
+            let name = name.to_owned();
+            return ingest::append_to(&self.app, &name, request, link).await;
+        }
+        request.extensions_mut().insert(link);
+        match self.router.clone().call(request.map(Body::new)).await {
+            Ok(response) => response.map(Payload::from),
+            Err(never) => match never {},
+        }
     }
 }
 
@@ -73,24 +110,16 @@ impl Handle for Api {
     fn handle(
         &self,
         request: Request<Incoming>,
-    ) -> impl Future<Output = Response> + Send + 'static {
-        let app = Arc::clone(&self.app);
-        // Logging every request would cost more than answering it; whoever debugs asks for it.
-        let noted = tracing::enabled!(tracing::Level::DEBUG)
-            .then(|| (request.method().clone(), request.uri().path().to_owned(), Instant::now()));
-        let answer = match headers::check(&request) {
-            Ok(()) => Ok(self.router.clone().call(request.map(Body::new))),
-            Err(problem) => Err(problem),
-        };
+        link: Link,
+    ) -> impl Future<Output = Response<Payload>> + Send + 'static {
+        let inner = Arc::clone(&self.0);
         async move {
-            let response = match answer {
-                Ok(answer) => match answer.await {
-                    Ok(response) => response,
-                    Err(never) => match never {},
-                },
-                Err(problem) => problem.into_response(),
-            };
-            app.metrics.count(response.status());
+            // Logging every request would cost more than answering it; whoever debugs asks for it.
+            let noted = tracing::enabled!(tracing::Level::DEBUG).then(|| {
+                (request.method().clone(), request.uri().path().to_owned(), Instant::now())
+            });
+            let response = inner.answer(request, link).await;
+            inner.app.metrics.count(response.status());
             if let Some((method, path, begun)) = noted {
                 let (status, us) = (response.status().as_u16(), begun.elapsed().as_micros());
                 tracing::debug!(%method, path, status, us, "request");
@@ -99,24 +128,25 @@ impl Handle for Api {
         }
     }
 
-    fn panicked(&self) -> Response {
-        self.app.metrics.count_panic();
-        self.app.metrics.count(StatusCode::INTERNAL_SERVER_ERROR);
+    fn panicked(&self) -> Response<Payload> {
+        let app = &self.0.app;
+        app.metrics.count_panic();
+        app.metrics.count(StatusCode::INTERNAL_SERVER_ERROR);
         let detail = "the server made a mistake; it is in its log";
-        Problem::new(Code::Internal, detail).closing().into_response()
+        Problem::new(Code::Internal, detail).closing().into_response().map(Payload::from)
     }
 
     fn budget(&self) -> &Budget {
-        &self.app.budget
+        &self.0.app.budget
     }
 
-    fn no_room(&self) -> Response {
-        self.app.metrics.count(StatusCode::SERVICE_UNAVAILABLE);
-        body::no_room().into_response()
+    fn no_room(&self) -> Response<Payload> {
+        self.0.app.metrics.count(StatusCode::SERVICE_UNAVAILABLE);
+        body::no_room().into_response().map(Payload::from)
     }
 
     fn over_limit(&self) -> Bytes {
-        let max = self.app.limits.connections_max as u64;
+        let max = self.0.app.limits.connections_max as u64;
         let detail = "the server has as many connections as it takes; try again later";
         let body = Problem::new(Code::TooManyConnections, detail).with("limit", max).to_json();
         let head = format!(
@@ -134,7 +164,7 @@ async fn no_route(uri: Uri) -> Problem {
 }
 
 /// `Allow` is added by the router, to both answers.
-async fn no_method(method: Method) -> Response {
+async fn no_method(method: Method) -> Response<Body> {
     if method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }

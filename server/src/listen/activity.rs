@@ -1,6 +1,7 @@
 //! What a connection is doing, noted by its reads and writes and judged once in a while.
 //!
-//! One clock look per read or write and one timer per connection, however many requests it carries.
+//! One look at the kernel's coarse clock per read or write (a memory read, where the exact clock reads
+//! the processor's counter) and one timer per connection, however many requests it carries.
 
 use std::future::Future as _;
 use std::io::{self, IoSlice};
@@ -8,8 +9,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
@@ -17,10 +19,9 @@ use tokio::time::{Sleep, sleep};
 use super::Counters;
 use crate::config::Limits;
 
-/// The notes of one connection. Times are milliseconds since it began.
+/// The notes of one connection. Times are milliseconds of [`now`].
 #[derive(Debug)]
 pub(super) struct Activity {
-    begun: Instant,
     requests: AtomicU32,
     /// When the head that is now being read began to arrive; [`NEVER`] when none is.
     head_since: AtomicU64,
@@ -38,6 +39,13 @@ const NEVER: u64 = u64::MAX;
 /// Time that is given to a client that still sends when we have closed our side.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// Milliseconds since some moment in the past, never backwards, as of the kernel's last tick: a few
+/// milliseconds late, where the shortest limit is some tens.
+pub(super) fn now() -> u64 {
+    let time = clock_gettime(ClockId::MonotonicCoarse);
+    u64::try_from(time.tv_sec * 1000 + time.tv_nsec / 1_000_000).unwrap_or_default()
+}
+
 /// What to do with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -51,23 +59,19 @@ pub(super) enum Verdict {
 impl Activity {
     /// Of a connection that has begun to send its first head.
     pub(super) fn new(heads_are_visible: bool) -> Self {
+        let now = now();
         Self {
-            begun: Instant::now(),
             requests: AtomicU32::new(0),
-            head_since: AtomicU64::new(if heads_are_visible { 0 } else { NEVER }),
-            idle_since: AtomicU64::new(0),
-            progress: AtomicU64::new(0),
+            head_since: AtomicU64::new(if heads_are_visible { now } else { NEVER }),
+            idle_since: AtomicU64::new(now),
+            progress: AtomicU64::new(now),
             blocked: AtomicBool::new(false),
             heads_are_visible,
         }
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(NEVER - 1)
-    }
-
     fn read(&self) {
-        let now = self.now();
+        let now = now();
         self.progress.store(now, Relaxed);
         if self.heads_are_visible
             && self.requests.load(Relaxed) == 0
@@ -78,7 +82,7 @@ impl Activity {
     }
 
     fn written(&self) {
-        self.progress.store(self.now(), Relaxed);
+        self.progress.store(now(), Relaxed);
         self.blocked.store(false, Relaxed);
     }
 
@@ -89,7 +93,7 @@ impl Activity {
 
     /// Judges the connection as of now.
     pub(super) fn verdict(&self, limits: &Limits) -> Verdict {
-        let now = self.now();
+        let now = now();
         let since = |then: u64| Duration::from_millis(now.saturating_sub(then));
         if self.blocked.load(Relaxed) {
             // A client that sends is alive even if it does not read yet: NDJSON allows that.
@@ -113,10 +117,9 @@ impl Activity {
         }
     }
 
-    /// Since when no request is in flight; `None` while one is.
-    pub(super) fn idle_since(&self) -> Option<Instant> {
-        let since = self.begun + Duration::from_millis(self.idle_since.load(Relaxed));
-        (self.requests.load(Relaxed) == 0).then_some(since)
+    /// Since when, by [`now`], no request is in flight; `None` while one is.
+    pub(super) fn idle_since(&self) -> Option<u64> {
+        (self.requests.load(Relaxed) == 0).then(|| self.idle_since.load(Relaxed))
     }
 
     /// Notes a request; it lasts until the returned guard is dropped, with the answer's last byte.
@@ -137,7 +140,7 @@ pub(super) struct InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.activity.idle_since.store(self.activity.now(), Relaxed);
+        self.activity.idle_since.store(now(), Relaxed);
         self.activity.requests.fetch_sub(1, Relaxed);
         self.counters.in_flight.fetch_sub(1, Relaxed);
     }

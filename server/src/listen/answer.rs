@@ -14,13 +14,14 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, Bytes};
-use axum::response::Response;
+use axum::body::Bytes;
 use futures_util::FutureExt as _;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use hyper::Response;
 use parking_lot::Mutex;
 
+use super::Payload;
 use super::activity::InFlight;
 use crate::budget::{Account, Grant, Kind};
 
@@ -75,7 +76,7 @@ impl Answers {
 
 /// An answer's body that counts as a request in flight until it is dropped.
 pub(super) struct Guarded {
-    body: Body,
+    body: Payload,
     /// On HTTP/2.
     progress: Option<Arc<Mutex<Progress>>>,
     /// Goes with the last piece.
@@ -104,10 +105,10 @@ pub(super) struct Counted<'a> {
 
 /// Puts an answer on its way, or `refusal` where there is no room for it.
 pub(super) fn guard(
-    mut response: Response,
+    mut response: Response<Payload>,
     counted: Counted<'_>,
     in_flight: InFlight,
-    refusal: impl FnOnce() -> Response,
+    refusal: impl FnOnce() -> Response<Payload>,
 ) -> Response<Guarded> {
     let Counted { account, room, answers, mut held } = counted;
     if let Some(large) = whole(&response).filter(|bytes| *bytes > SMALL_BYTES_MAX) {
@@ -136,7 +137,7 @@ pub(super) fn guard(
 }
 
 /// The bytes of an answer that is there as a whole.
-fn whole(response: &Response) -> Option<usize> {
+fn whole(response: &Response<Payload>) -> Option<usize> {
     response.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok())
 }
 

@@ -1,18 +1,19 @@
 //! One connection's life: which protocol, its requests, its end.
 
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
 use std::time::Duration;
 
-use axum::response::Response;
 use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper::{Method, Request};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
@@ -21,8 +22,9 @@ use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::activity::{Activity, InFlight, Noted, Verdict};
 use super::answer::{self, Answers, Counted, Guarded, Room};
+use super::bell::Beside;
 use super::registry::{Entry, Registered};
-use super::{Counters, Handle, RequestOrder, stopped};
+use super::{Counters, Handle, Link, Payload, RequestOrder, stopped};
 use crate::budget::{Account, Kind};
 use crate::config::Limits;
 
@@ -95,20 +97,18 @@ impl<H: Handle> Connection<H> {
         let account = self.handler.budget().account();
         let requests = Requests {
             handler: self.handler.clone(),
+            link: Link {
+                order: (!http2).then(RequestOrder::default),
+                account: Some(account.clone()),
+            },
             account: account.clone(),
             answers: http2.then(Answers::default),
         };
         let judged = Judged { activity: Arc::clone(&activity), answers: requests.answers.clone() };
         let service = {
             let counters = Arc::clone(&self.counters);
-            let order = (!http2).then(RequestOrder::default);
-            service_fn(move |mut request: Request<Incoming>| {
+            service_fn(move |request: Request<Incoming>| {
                 let in_flight = activity.request(&counters);
-                let extensions = request.extensions_mut();
-                extensions.insert(requests.account.clone());
-                if let Some(order) = &order {
-                    extensions.insert(order.clone());
-                }
                 requests.clone().answer(request, in_flight)
             })
         };
@@ -168,21 +168,46 @@ impl<H: Handle> Connection<H> {
         judge.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let entry: Arc<Entry> = Arc::clone(&self.place.entry);
         let (mut stopping, mut closing, mut leaving) = (false, false, false);
+        let mut beside = Beside::new();
         loop {
-            tokio::select! {
-                biased;
-                _ = connection.as_mut() => return,
-                () = stopped(&mut self.stop), if !stopping => {
+            beside.look_again();
+            let next = {
+                let mut other = pin!(async {
+                    tokio::select! {
+                        biased;
+                        () = stopped(&mut self.stop), if !stopping => Other::Stop,
+                        () = entry.evicted(), if !leaving => Other::Evicted,
+                        () = sleep(EVICTION_GRACE), if leaving && entry.idle_since().is_some() => {
+                            Other::Leave
+                        }
+                        _ = judge.tick() => Other::Judge,
+                    }
+                });
+                poll_fn(|context| {
+                    if connection.as_mut().poll(context).is_ready() {
+                        return Poll::Ready(None);
+                    }
+                    match beside.rung(context) {
+                        Some(mut context) => other.as_mut().poll(&mut context).map(Some),
+                        None => Poll::Pending,
+                    }
+                })
+                .await
+            };
+            match next {
+                None => return,
+                Some(Other::Stop) => {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = entry.evicted(), if !leaving => {
+                Some(Other::Evicted) => {
                     leaving = true;
                     connection.as_mut().graceful_shutdown();
                 }
                 // What has arrived meanwhile is answered; whoever only stays on loses the place now.
-                () = sleep(EVICTION_GRACE), if leaving && entry.idle_since().is_some() => return,
-                _ = judge.tick() => match judged.verdict(&self.limits) {
+                Some(Other::Leave) if entry.idle_since().is_some() => return,
+                Some(Other::Leave) => {}
+                Some(Other::Judge) => match judged.verdict(&self.limits) {
                     Verdict::Keep => closing = false,
                     // Whoever is told goodbye and stays is cut off at the next look.
                     Verdict::Close if closing => return,
@@ -219,6 +244,18 @@ impl Judged {
     }
 }
 
+/// What a connection's task looks at beside the connection.
+enum Other {
+    /// The server stops.
+    Stop,
+    /// It gives way to another connection.
+    Evicted,
+    /// The time is over in which it could still ask something.
+    Leave,
+    /// It is time to judge the connection.
+    Judge,
+}
+
 /// Whether the client begins with HTTP/2's preface; `None` when it closed without a word.
 async fn begins_as_http2(stream: &TcpStream) -> io::Result<Option<bool>> {
     let mut beginning = [0u8; 3];
@@ -238,6 +275,7 @@ async fn begins_as_http2(stream: &TcpStream) -> io::Result<Option<bool>> {
 #[derive(Clone)]
 struct Requests<H> {
     handler: H,
+    link: Link,
     account: Account,
     /// On HTTP/2.
     answers: Option<Answers>,
@@ -249,7 +287,7 @@ impl<H: Handle> Requests<H> {
         request: Request<Incoming>,
         in_flight: InFlight,
     ) -> Result<Response<Guarded>, std::convert::Infallible> {
-        let Self { handler, account, answers } = self;
+        let Self { handler, link, account, answers } = self;
         let room = match *request.method() {
             Method::GET | Method::HEAD => Room::Asked,
             _ => Room::Given,
@@ -257,7 +295,7 @@ impl<H: Handle> Requests<H> {
         let held = answers.is_some().then(|| account.take(Kind::Connections, H2_REQUEST_BYTES));
         let response = match &held {
             Some(None) => handler.no_room(),
-            _ => answered(&handler, request).await,
+            _ => answered(&handler, request, link).await,
         };
         let counted =
             Counted { account: &account, room, answers: answers.as_ref(), held: held.flatten() };
@@ -265,8 +303,12 @@ impl<H: Handle> Requests<H> {
     }
 }
 
-async fn answered<H: Handle>(handler: &H, request: Request<Incoming>) -> Response {
-    match AssertUnwindSafe(handler.handle(request)).catch_unwind().await {
+async fn answered<H: Handle>(
+    handler: &H,
+    request: Request<Incoming>,
+    link: Link,
+) -> Response<Payload> {
+    match AssertUnwindSafe(handler.handle(request, link)).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
             let what = panic

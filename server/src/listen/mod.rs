@@ -17,8 +17,10 @@
 
 mod activity;
 mod answer;
+mod bell;
 mod connection;
 mod order;
+mod payload;
 mod registry;
 
 use std::future::Future;
@@ -27,19 +29,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use axum::response::Response;
 use bytes::Bytes;
-use hyper::Request;
 use hyper::body::Incoming;
+use hyper::{Request, Response};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use crate::budget::Budget;
+use crate::budget::{Account, Budget};
 use crate::config::Limits;
 
 pub(crate) use self::order::RequestOrder;
+pub use self::payload::Payload;
 use self::registry::Registry;
 
 /// Connections over the limit that are being told so at the same time; more are just closed.
@@ -57,21 +59,41 @@ const COMPLAINT_EVERY: Duration = Duration::from_secs(10);
 
 /// What answers requests.
 pub trait Handle: Clone + Send + Sync + 'static {
-    /// Answers one request. A panic within is caught by the caller.
-    fn handle(&self, request: Request<Incoming>)
-    -> impl Future<Output = Response> + Send + 'static;
+    /// Answers one request that came by `link`. A panic within is caught by the caller.
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        link: Link,
+    ) -> impl Future<Output = Response<Payload>> + Send + 'static;
 
     /// The answer to a request whose handler panicked.
-    fn panicked(&self) -> Response;
+    fn panicked(&self) -> Response<Payload>;
 
     /// What may be held in memory.
     fn budget(&self) -> &Budget;
 
     /// The answer to a request for which, or for whose answer, there is no room in the budget.
-    fn no_room(&self) -> Response;
+    fn no_room(&self) -> Response<Payload>;
 
     /// A whole HTTP/1.1 answer for a connection over the limit.
     fn over_limit(&self) -> Bytes;
+}
+
+/// What a request knows of the connection that it came by. Handed over beside the request, whose
+/// extensions would allocate for it each time.
+#[derive(Debug, Clone, Default)]
+pub struct Link {
+    /// On HTTP/1: the order among its requests.
+    pub(crate) order: Option<RequestOrder>,
+    /// What it holds is counted against.
+    pub(crate) account: Option<Account>,
+}
+
+impl Link {
+    /// The account of the connection; one of its own for a request without a connection.
+    pub(crate) fn account_in(&self, budget: &Budget) -> Account {
+        self.account.clone().unwrap_or_else(|| budget.account())
+    }
 }
 
 /// What the listener counts.

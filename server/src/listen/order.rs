@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-/// What the requests of a connection share. A request of HTTP/1 has it among its extensions.
+/// What the requests of a connection share. Requests of HTTP/2 have none.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RequestOrder(Arc<AtomicBool>);
 

@@ -10,12 +10,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::activity::Activity;
+use super::activity::{Activity, now};
 
 /// Idle connections that one look over all finds. Looking costs about 20 ns for each connection that is
 /// open, so at the largest limit (a million) an arrival costs a few tenths of a millisecond.
@@ -24,7 +23,7 @@ const CANDIDATES: usize = 64;
 /// One open connection.
 #[derive(Debug)]
 pub(super) struct Entry {
-    opened: Instant,
+    opened: u64,
     /// What it does, once its protocol is known.
     activity: OnceLock<Arc<Activity>>,
     evicted: AtomicBool,
@@ -34,7 +33,7 @@ pub(super) struct Entry {
 impl Entry {
     fn new() -> Self {
         Self {
-            opened: Instant::now(),
+            opened: now(),
             activity: OnceLock::new(),
             evicted: AtomicBool::new(false),
             told: Notify::new(),
@@ -46,7 +45,7 @@ impl Entry {
     }
 
     /// Since when nothing was asked; `None` while a request is in flight.
-    pub(super) fn idle_since(&self) -> Option<Instant> {
+    pub(super) fn idle_since(&self) -> Option<u64> {
         match self.activity.get() {
             Some(activity) => activity.idle_since(),
             None => Some(self.opened),
@@ -71,7 +70,7 @@ impl Entry {
 struct Inner {
     open: HashMap<u64, Arc<Entry>>,
     /// Idle ones that were found, the one that was idle longest at the end.
-    candidates: Vec<(u64, Instant)>,
+    candidates: Vec<(u64, u64)>,
 }
 
 /// All open connections.
@@ -118,10 +117,10 @@ impl Inner {
         };
         let mut found: Vec<_> = self.open.iter().filter_map(idle).collect();
         if found.len() > CANDIDATES {
-            found.select_nth_unstable_by_key(CANDIDATES, |(_, since)| *since);
+            found.select_nth_unstable_by_key(CANDIDATES, |(id, since)| (*since, *id));
             found.truncate(CANDIDATES);
         }
-        found.sort_unstable_by_key(|(_, since)| std::cmp::Reverse(*since));
+        found.sort_unstable_by_key(|(id, since)| std::cmp::Reverse((*since, *id)));
         self.candidates = found;
     }
 }

@@ -60,6 +60,35 @@ async fn one_event_answers_with_a_receipt_that_an_auditor_can_check() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_ledgers_name_may_be_escaped_and_paths_around_it_are_not_taken_for_it() {
+    let server = Server::with_ledger().await;
+    let send = |path: &'static str| {
+        let request = server.request(Method::POST, path).header("content-type", JSON);
+        request.body(r#"{"event":{}}"#).send()
+    };
+    for (seq, path) in
+        [(1, "/v1/ledgers/%64emo/events"), (2, "/v1/ledgers/demo/events?numbers=exact")]
+    {
+        let answer = send(path).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED, "{path}");
+        let location = format!("/v1/ledgers/demo/events/{seq}");
+        assert_eq!(answer.headers()["location"], location.as_str());
+    }
+    for (path, status, code) in [
+        ("/v1/ledgers/demo/more/events", 404, "route_not_found"),
+        ("/v1/ledgers/demo/events/", 404, "route_not_found"),
+        ("/v1/ledgers/demo/events/1", 405, "method_not_allowed"),
+        ("/v1/ledgers/demo%2Fevents/events", 400, "name_invalid"),
+        ("/v1/ledgers/Demo/events", 400, "name_invalid"),
+        ("/v1/ledgers/demo2/events", 404, "ledger_not_found"),
+        ("/v1/ledgers/demo/events?number=exact", 400, "query_invalid"),
+    ] {
+        assert_problem(send(path).await.unwrap(), status, code).await;
+    }
+    assert_eq!(server.get_json("/v1/ledgers/demo").await["size"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_same_id_gives_the_first_result_again_and_another_event_a_conflict() {
     let server = Server::with_ledger().await;
     let first = server.append(JSON, r#"{"event":{"n":1},"id":"one"}"#).await;

@@ -196,7 +196,9 @@ fn singles(server: &Server, numbers: std::ops::Range<u64>) -> String {
         let end = if n == last { "connection: close\r\n" } else { "" };
         let headers =
             format!("content-type: application/json\r\ncontent-length: {length}\r\n{end}");
-        server.head("POST /v1/ledgers/demo/events", &headers) + &body
+        // The same ledger in another spelling, which takes another way through the server.
+        let name = if n.is_multiple_of(2) { "demo" } else { "%64emo" };
+        server.head(&format!("POST /v1/ledgers/{name}/events"), &headers) + &body
     };
     numbers.map(single).collect()
 }

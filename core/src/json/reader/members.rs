@@ -20,6 +20,11 @@ pub(in crate::json) struct Member {
 }
 
 impl Member {
+    /// Behind the last byte of the value, in the finished canonical bytes.
+    pub(in crate::json) fn end(&self) -> usize {
+        self.end
+    }
+
     /// Name (without quotes) and value, cut from the finished canonical bytes.
     pub(in crate::json) fn cut<'a>(&self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8]) {
         let name = bytes.get(self.name..self.name_end).unwrap_or_default();
@@ -98,6 +103,7 @@ impl<const CHECK: bool> Reader<'_, '_, CHECK> {
             return Err(duplicate(offset));
         }
         self.scratch.clear();
+        self.scratch.reserve(self.out.len().saturating_sub(start));
         for member in own {
             if !self.scratch.is_empty() {
                 self.scratch.push(b',');

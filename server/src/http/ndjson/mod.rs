@@ -21,7 +21,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::extract::Request as HttpRequest;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -42,7 +41,7 @@ use super::errors::{Code, Problem};
 use super::output::{self, ROOM_PAUSE, Sender};
 use super::pace::Pace;
 use crate::budget::{Account, Grant, Kind};
-use crate::listen::{RequestOrder, stopped};
+use crate::listen::{Link, RequestOrder, stopped};
 
 /// Most groups of one request in the engine: enough for one commit being flushed, one being signed and
 /// one being gathered; at 512 bytes an event about 4 MB.
@@ -62,17 +61,16 @@ pub(super) fn append(
     app: &Arc<App>,
     engine: &Engine,
     ledger: LedgerName,
-    request: HttpRequest,
+    body: Body,
     numbers: Numbers,
-    order: Option<RequestOrder>,
+    link: &Link,
 ) -> Result<Response, Problem> {
     // Asked first, so that a typo is a 404 and not an error for each line.
     app.engine.ledger(&ledger)?;
-    let account = app.budget.account_of(&request);
+    let account = link.account_in(&app.budget);
     if !account.has_room(READ_AHEAD_BYTES) {
         return Err(no_room());
     }
-    let body = request.into_body();
     let (sender, output) = output::channel(account.clone(), app.limits.write_stall_timeout);
     let request = Request {
         spool: Spool::new(Arc::clone(&app.disk), app.limits.spool_bytes_max),
@@ -83,7 +81,7 @@ pub(super) fn append(
         app: Arc::clone(app),
         ledger,
         session: engine.session(),
-        order,
+        order: link.order.clone(),
         lines: Lines::default(),
         lines_read: 0,
         line: None,
