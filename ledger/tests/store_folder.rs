@@ -25,7 +25,7 @@ fn a_new_folder_is_private_and_says_its_version() {
     let data = dir.path().join("deep/data");
     let folder = DataFolder::open(&data).unwrap();
     assert!(folder.is_new());
-    assert_eq!(fs::read(data.join("format")).unwrap(), b"indelible data 2\n");
+    assert_eq!(fs::read(data.join("format")).unwrap(), b"indelible data 3\n");
     assert_eq!(
         (mode(&data), mode(&data.join("format")), mode(&data.join("lock"))),
         (0o700, 0o600, 0o600)
@@ -69,10 +69,10 @@ fn a_format_file_that_says_something_else_is_damage() {
     let long = "x".repeat(1000);
     let texts = [
         "",
-        "indelible data 2",
+        "indelible data 3",
         "indelible data 02\n",
         "indelible data \n",
-        "indelible data 2\n\n",
+        "indelible data 3\n\n",
         "indelible data -2\n",
         &long,
     ];

@@ -99,6 +99,7 @@ fn shared(
         key_id: key.key_id(),
         store: StoreCell::new(store),
         ledgers: Ledgers::new(config.limits.ledgers_in_memory_max),
+        lookups: Arc::default(),
         queue: Queue::new(config.limits.clone(), Arc::clone(&metrics)),
         metrics,
         state: Mutex::new(state),

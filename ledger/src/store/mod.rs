@@ -42,8 +42,10 @@ pub enum Space {
     Ledgers = b'l',
     /// The head of each ledger.
     Heads = b'h',
-    /// Blocks of records.
+    /// Tables of blocks: all about their records but the records themselves.
     Blocks = b'b',
+    /// Bodies of blocks: the records.
+    Bodies = b'r',
     /// Where each block's sequence numbers are.
     Index = b'i',
     /// Ids that clients gave.
@@ -58,11 +60,12 @@ pub enum Space {
 
 impl Space {
     /// Every space, in the order of [`Space::index`].
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Meta,
         Self::Ledgers,
         Self::Heads,
         Self::Blocks,
+        Self::Bodies,
         Self::Index,
         Self::Ids,
         Self::Tiles,
@@ -84,11 +87,12 @@ impl Space {
             Self::Ledgers => 1,
             Self::Heads => 2,
             Self::Blocks => 3,
-            Self::Index => 4,
-            Self::Ids => 5,
-            Self::Tiles => 6,
-            Self::Nodes => 7,
-            Self::Commits => 8,
+            Self::Bodies => 4,
+            Self::Index => 5,
+            Self::Ids => 6,
+            Self::Tiles => 7,
+            Self::Nodes => 8,
+            Self::Commits => 9,
         }
     }
 
@@ -100,6 +104,7 @@ impl Space {
             Self::Ledgers => "l",
             Self::Heads => "h",
             Self::Blocks => "b",
+            Self::Bodies => "r",
             Self::Index => "i",
             Self::Ids => "d",
             Self::Tiles => "t",
