@@ -39,12 +39,12 @@ fn a_new_folder_is_private_and_says_its_version() {
 #[test]
 fn a_folder_of_a_newer_version_is_left_alone() {
     let dir = TempDir::new().unwrap();
-    fs::write(dir.path().join("format"), "indelible data 3\n").unwrap();
+    fs::write(dir.path().join("format"), "indelible data 4\n").unwrap();
     fs::write(dir.path().join("other"), "").unwrap();
     let error = DataFolder::open(dir.path()).unwrap_err();
-    assert!(matches!(error, FolderError::NewerFormat { found: 3, .. }), "{error}");
+    assert!(matches!(error, FolderError::NewerFormat { found: 4, .. }), "{error}");
     let text = error.to_string();
-    assert!(text.contains("version 3") && text.contains("newer program"), "{text}");
+    assert!(text.contains("version 4") && text.contains("newer program"), "{text}");
     assert!(matches!(DataFolder::check(dir.path()), Err(FolderError::NewerFormat { .. })));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
 }
@@ -182,7 +182,7 @@ fn a_database_with_key_spaces_of_a_later_version_is_left_alone() {
     RocksOpener::new(config.clone()).open().unwrap().close().unwrap();
     let mut options = rocksdb::Options::default();
     options.create_missing_column_families(true);
-    let names = ["default", "m", "l", "h", "b", "i", "d", "t", "n", "c", "z"];
+    let names = ["default", "m", "l", "h", "b", "r", "i", "d", "t", "n", "c", "z"];
     drop(rocksdb::DB::open_cf(&options, &path, names).unwrap());
     let error = RocksOpener::new(config.clone()).open().err().unwrap();
     assert!(matches!(&error, StoreError::NewerFormat(text) if text.contains("'z'")), "{error:?}");

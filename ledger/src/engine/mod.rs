@@ -333,7 +333,12 @@ impl Engine {
             });
         }
         let items = events.into_iter().map(|one| Item::new(one.id, Body::Event(one.event)));
-        self.look_up(ledger, items.collect(), bytes, atomicity, turn)
+        let looked_up = self.look_up(ledger, items.collect(), bytes, atomicity, turn.clone());
+        if let (Some(turn), Err(_)) = (turn, &looked_up) {
+            // What the client has sent behind it must not be appended without it.
+            turn.fail();
+        }
+        looked_up
     }
 
     /// Looks ids up in what is durable, on the caller's thread, so that the sequencer, which is there for
