@@ -14,6 +14,7 @@
 
 mod batch;
 mod committing;
+mod dropping;
 mod entry;
 mod head_keeper;
 mod ids;
@@ -68,6 +69,7 @@ use crate::signer::Signer;
 use crate::store::StoreOpener;
 
 pub(crate) use self::batch::engine_digest;
+pub use self::dropping::Archived;
 pub(crate) use self::records::get as get_record;
 pub use self::session::Session;
 

@@ -2,8 +2,8 @@
 //!
 //! A ledger needs very little: one atomic, durable commit at a time in the order of submission, point
 //! reads, and scans over a range of keys. Everything here is synchronous and object-safe; a backend
-//! that is asynchronous inside blocks on a runtime of its own. There is no delete: nothing in a ledger
-//! is ever taken back.
+//! that is asynchronous inside blocks on a runtime of its own. Nothing in a ledger is ever taken back; the
+//! one thing that can be dropped are bodies that were archived.
 //!
 //! * [`batch`]: the rows of one commit.
 //! * [`error`]: the classes of failure, each with what the operator or the engine can do about it.
@@ -295,6 +295,14 @@ pub trait Store: Read + Send + Sync {
     /// poisoned), [`StoreError::Fenced`] when another writer has taken over (poisoned too),
     /// [`StoreError::Poisoned`] after either, [`StoreError::Closed`] after [`Store::close`].
     fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// Drops the rows of [`Space::Bodies`] with `from <= key < to`, for good, and writes the rows of `note`
+    /// in the same atomic and durable step. Their room is given back where whole files are of no use any
+    /// more. May take as long as reading the keys of the range.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    fn drop_bodies(&self, from: &[u8], to: &[u8], note: &Batch) -> Result<(), StoreError>;
 
     /// Runs `task` on one state of the store that no commit changes meanwhile. Within the task read
     /// through its argument; [`Store::close`] waits for it to end.

@@ -8,7 +8,7 @@ use axum::response::Response;
 use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{HeaderMap, StatusCode};
 use indelible_core::json::{Numbers, push_string};
-use indelible_core::name::{EventId, LedgerName};
+use indelible_core::name::{EventId, LedgerName, Seq};
 use indelible_ledger::{Accepted, AppendError, Appended, Atomicity, Submission};
 
 use super::app::App;

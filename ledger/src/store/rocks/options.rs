@@ -13,8 +13,9 @@ use crate::store::{Space, StoreError};
 
 const MIB: usize = 1 << 20;
 
-/// A file of bodies. Large beside what is written out at a time, so that each write makes one file.
-const BLOB_FILE_BYTES: u64 = 256 * MIB as u64;
+/// A file of bodies ends here. What is written out at a time makes a few of them, each with the bodies of
+/// few ledgers, so that a ledger's can be dropped without most files holding another's as well.
+const BLOB_FILE_BYTES: u64 = 16 * MIB as u64;
 
 /// Where the database is and what it may use.
 #[derive(Debug, Clone)]
