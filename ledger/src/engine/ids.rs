@@ -157,10 +157,10 @@ fn find_made(
             };
         }
     }
-    // The same id twice in a group: the map has kept one place of it.
-    let known: HashMap<ServerId, _> =
-        ids.iter().copied().zip(found.iter().copied()).filter(|(_, f)| f.is_some()).collect();
-    Ok(ids.iter().map(|id| known.get(id).copied().flatten()).collect())
+    // The same id twice in a group: the map has kept one of its places.
+    let known: HashMap<ServerId, (Seq, ContentHash)> =
+        ids.iter().copied().zip(&found).filter_map(|(id, found)| Some((id, (*found)?))).collect();
+    Ok(ids.iter().map(|id| known.get(id).copied()).collect())
 }
 
 /// Looks through the records from `seq` on that are of one time and one commit. Returns their time, or
@@ -193,7 +193,7 @@ fn search_commit(
         for record in records.take_while(|record| record.time == time) {
             let bodies = match &bodies {
                 Some(bodies) => bodies,
-                None => bodies.insert(load_bodies(store, &block)?),
+                None => bodies.insert(load_bodies(store, &block, record.seq)?),
             };
             let bytes = record.bytes_in(bodies);
             let Some(place) = text_of_id(bytes).and_then(|id| wanted.remove(id)) else { continue };

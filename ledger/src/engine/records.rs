@@ -32,12 +32,16 @@ impl LoadedBlock {
     }
 }
 
-/// The records of a block as they were hashed.
-pub(crate) fn load_bodies(store: &dyn Read, block: &Block<'_>) -> Result<Bytes, ReadError> {
+/// The records of a block as they were hashed, for whoever asks for the record `seq`.
+pub(crate) fn load_bodies(
+    store: &dyn Read,
+    block: &Block<'_>,
+    seq: Seq,
+) -> Result<Bytes, ReadError> {
     let (ledger, first) = (block.ledger(), block.first_seq());
     let Some(bodies) = store.get(Space::Bodies, &block::bodies_key(ledger, first))? else {
         if is_dropped(store, ledger, first)? {
-            return Err(ReadError::BodyDropped { seq: first });
+            return Err(ReadError::BodyDropped { seq });
         }
         return Err(corrupt(&format!("the bodies of ledger {ledger} from {first} on are missing")));
     };
@@ -122,7 +126,7 @@ pub(crate) fn get(
     let Some(loaded) = load_block(store, ledger, seq)? else { return Ok(None) };
     let block = loaded.decode()?;
     let record = block.find(seq).ok_or_else(|| corrupt("a record is missing from its block"))?;
-    stored(&record, &load_bodies(store, &block)?).map(Some)
+    stored(&record, &load_bodies(store, &block, seq)?).map(Some)
 }
 
 /// Records from `from` on (included), in the given direction, up to the durable `size`. Ends after
@@ -145,10 +149,8 @@ pub(crate) fn range(
             return Err(corrupt(&format!("record {seq} of ledger {ledger} is missing")));
         };
         let block = loaded.decode()?;
-        let bodies = match load_bodies(store, &block) {
+        let bodies = match load_bodies(store, &block, seq) {
             Err(ReadError::BodyDropped { .. }) if !out.is_empty() => return Ok(out),
-            // Named by the record that was asked for, not by the first of its block.
-            Err(ReadError::BodyDropped { .. }) => return Err(ReadError::BodyDropped { seq }),
             bodies => bodies?,
         };
         let last = loaded.first.get() + u64::from(loaded.count) - 1;

@@ -36,6 +36,7 @@ pub(super) fn json(checked: &Checked) -> Value {
         "repairable": is_repairable(checked),
         "rows_right": rows,
         "records": checked.records,
+        "records_without_bodies": checked.dropped,
         "commits": checked.commit.0,
     })
 }
