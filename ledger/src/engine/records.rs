@@ -178,7 +178,7 @@ pub(crate) fn range(
     Ok(out)
 }
 
-/// The digests of the records `from..to`. One scan over the index and one read of many tables for each
+/// The digests of the records `from..to`. One scan over the index and one over the tables for each
 /// [`BLOCKS_AT_ONCE`] blocks, for in a tile of single commits each record has a block of its own.
 pub(crate) fn digests(
     store: &dyn Read,
@@ -197,13 +197,11 @@ pub(crate) fn digests(
         if begin >= end {
             return Err(missing(end - 1));
         }
-        let keys: Vec<_> = places.iter().map(|(_, row)| block::key(row.place)).collect();
-        let keys: Vec<&[u8]> = keys.iter().map(<[u8; 12]>::as_slice).collect();
         let mut part = Vec::new();
         let mut next = begin;
-        for ((first, row), tables) in places.iter().zip(store.get_many(Space::Blocks, &keys)?) {
-            let block = tables.ok_or_else(|| missing(first.get()))?;
-            let block = decode_at(&block, ledger, *first, row)?;
+        tables_of(store, &places, &mut |(first, row), tables| {
+            let tables = tables.ok_or_else(|| missing(first.get()))?;
+            let block = decode_at(tables, ledger, *first, row)?;
             if first.get() != next {
                 return Err(missing(next));
             }
@@ -211,7 +209,8 @@ pub(crate) fn digests(
             let skip = from.saturating_sub(first.get()) as usize;
             let take = (next.min(end) - first.get()) as usize;
             part.extend(block.digests().take(take).skip(skip));
-        }
+            Ok(())
+        })?;
         if next < end {
             return Err(missing(next));
         }
@@ -223,6 +222,54 @@ pub(crate) fn digests(
 
 /// Blocks whose tables are read together: a whole tile of single commits.
 const BLOCKS_AT_ONCE: usize = 256;
+
+/// Tables that lie among so many others for each of them are read by one scan over all; single reads cost
+/// some times as much.
+const SCAN_ROWS_PER_BLOCK_MAX: u64 = 3;
+
+/// Reads the tables of blocks, in their order.
+fn tables_of(
+    store: &dyn Read,
+    places: &[(Seq, index::IndexRow)],
+    visit: &mut dyn FnMut(&(Seq, index::IndexRow), Option<&[u8]>) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
+    let (Some((_, first)), Some((_, last))) = (places.first(), places.last()) else {
+        return Ok(());
+    };
+    let commits = last.place.commit.0.saturating_sub(first.place.commit.0);
+    if commits > places.len() as u64 * SCAN_ROWS_PER_BLOCK_MAX {
+        let keys: Vec<_> = places.iter().map(|(_, row)| block::key(row.place)).collect();
+        let keys: Vec<&[u8]> = keys.iter().map(<[u8; 12]>::as_slice).collect();
+        let tables = store.get_many(Space::Blocks, &keys)?;
+        return places
+            .iter()
+            .zip(tables)
+            .try_for_each(|(place, tables)| visit(place, tables.as_deref()));
+    }
+    let (low, high) = (block::key(first.place), block::key(last.place));
+    let mut left = places.iter().peekable();
+    let mut failed = None;
+    // Commits of many ledgers have many blocks: a scan that finds too few of ours ends.
+    let rows_max = places.len() * 4 + BLOCKS_AT_ONCE;
+    let scan = Scan::through(Space::Blocks, &low, &high).take(rows_max);
+    store.scan(&scan, &mut |key, tables| {
+        if let Some(place) = left.next_if(|(_, row)| block::key(row.place) == *key)
+            && let Err(error) = visit(place, Some(tables))
+        {
+            failed = Some(error);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    for place in left {
+        let tables = store.get(Space::Blocks, &block::key(place.1.place))?;
+        visit(place, tables.as_deref())?;
+    }
+    Ok(())
+}
 
 /// The places of the last blocks that have records of `from..end`, ascending.
 fn places_before(
