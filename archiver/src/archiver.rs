@@ -4,15 +4,18 @@ use std::path::PathBuf;
 
 use indelible_core::key::{PublicKey, Trust, VKey};
 use indelible_core::name::{LedgerName, Origin};
-use indelible_ledger::{Engine, LedgerInfo};
+use indelible_ledger::Engine;
 
+use crate::ahead::{Ahead, Cut};
 use crate::cut::{self, Seal};
 use crate::error::ArchiveError;
 use crate::pack::PLAIN_BYTES_CUT;
 use crate::progress::Progress;
-use crate::resume::{self, Archived, Held};
+use crate::resume::{self, Held};
+use crate::stored::Archived;
+use crate::task::Task;
 use crate::vault::Vault;
-use crate::{news, ship};
+use crate::{news, ship, turn};
 
 /// What a run did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,19 +40,10 @@ pub struct Summary {
 /// Brings vaults up to date with the ledgers of one engine.
 #[derive(Debug, Clone)]
 pub struct Archiver {
-    pub(crate) engine: Engine,
-    pub(crate) key: PublicKey,
-    pub(crate) spool: PathBuf,
-    pub(crate) plain_bytes_cut: u64,
-}
-
-/// A run over one ledger into one vault: what all its steps need.
-pub(crate) struct Task<'a> {
-    pub(crate) archiver: &'a Archiver,
-    pub(crate) info: LedgerInfo,
-    pub(crate) vault: &'a dyn Vault,
-    pub(crate) trust: Trust,
-    pub(crate) progress: &'a dyn Progress,
+    engine: Engine,
+    key: PublicKey,
+    spool: PathBuf,
+    plain_bytes_cut: u64,
 }
 
 impl Archiver {
@@ -68,6 +62,21 @@ impl Archiver {
         Self { plain_bytes_cut: plain_bytes.clamp(1, PLAIN_BYTES_CUT), ..self }
     }
 
+    /// The engine whose ledgers it archives.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Whether a run would cut a segment of the ledger, if the vault holds its first `held` records. Asks
+    /// the engine alone, so it costs no more than a record's reading.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Engine`].
+    pub fn is_due(&self, info: &LedgerInfo, held: u64, seal: Seal) -> Result<bool, ArchiveError> {
+        Ok(cut::next(&self.engine, info, held, seal)?.is_some())
+    }
+
     /// Ships everything of `ledger` that is not in `vault` yet, up to the records that are durable when
     /// the run begins and those that it appends itself.
     ///
@@ -82,18 +91,21 @@ impl Archiver {
     ) -> Result<Summary, ArchiveError> {
         match self.resume(ledger, vault, progress) {
             Ok((task, held)) => {
-                if cut::next(&task, held.end(), seal)?.is_none() {
-                    return Ok(task.summary(held.end()));
+                if cut::next(&self.engine, &task.info, held.end(), seal)?.is_none() {
+                    return Ok(Summary::of(&task, held.end()));
                 }
             }
             // A folder that somebody is writing into can look as if it had a hole.
             Err(ArchiveError::Foreign { .. }) => {}
             Err(error) => return Err(error),
         }
-        // Two runs that cut at different places would leave overlapping manifests, which nobody could
-        // ever repair in write-once storage. What was seen before the claim may be old by now.
+        // What was seen before the claim may be old by now.
         let _claim = vault.claim(ledger)?;
         let (task, held) = self.resume(ledger, vault, progress)?;
+        if let Some(run) = held.runs.last() {
+            // A run may have died between the manifest and this.
+            turn::give_back(&task, run.first().get())?;
+        }
         self.ship(task, held, seal).await
     }
 
@@ -113,19 +125,25 @@ impl Archiver {
         let found = task.info.size;
         let mut unsaid = news::unsaid(&task, &held)?;
         let mut last = held.last;
-        let mut summary = task.summary(last.as_ref().map_or(0, Archived::end));
+        let mut summary = Summary::of(&task, last.as_ref().map_or(0, Archived::end));
+        let mut ahead = Ahead::default();
         let mut refused = None;
         task.progress.begin(task.ledger(), summary.size - summary.archived);
-        while let Some(mut end) = cut::next(&task, summary.archived, seal)? {
+        while let Some(mut end) = cut::next(&self.engine, &task.info, summary.archived, seal)? {
             let may_speak = refused.is_none() && !unsaid.is_empty();
             if may_speak && news::more_waits(&task, summary.archived, found)? {
                 // Evidence is not held up by a ledger that cannot be appended to.
                 refused = news::say(&task, &mut unsaid).await.err();
                 // Behind the whole commit: signed per commit, only its last record has a signature.
                 task.info = self.engine.ledger(task.ledger())?;
-                end = cut::next(&task, summary.archived, seal)?.unwrap_or(end);
+                end = cut::next(&self.engine, &task.info, summary.archived, seal)?.unwrap_or(end);
             }
-            let archived = ship::segment(&task, last.as_ref(), end, summary.records).await?;
+            let first = summary.archived;
+            let turn = turn::take(&task, first, end)?;
+            let cut = Cut { first, end: turn.end, plain_bytes: turn.plain_bytes_cut };
+            let (run, packed) = ahead.take(&task, cut, summary.records)?;
+            let archived = ship::segment(&task, last.as_ref(), run, packed).await?;
+            turn::give_back(&task, first)?;
             let records = archived.end() - summary.archived;
             task.progress.shipped(records);
             summary.segments += 1;
@@ -150,7 +168,16 @@ impl Archiver {
         let names = vault.list(ledger);
         let info = self.engine.ledger(ledger)?;
         let trust = self.trust(&info.origin)?;
-        let task = Task { archiver: self, info, vault, trust, progress };
+        let task = Task {
+            engine: &self.engine,
+            key: self.key,
+            spool: &self.spool,
+            plain_bytes_cut: self.plain_bytes_cut,
+            info,
+            vault,
+            trust,
+            progress,
+        };
         let held = resume::held(&task, &names?)?;
         Ok((task, held))
     }
@@ -164,29 +191,17 @@ impl Archiver {
     }
 }
 
-impl Task<'_> {
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.archiver.engine
-    }
-
-    pub(crate) fn ledger(&self) -> &LedgerName {
-        &self.info.name
-    }
-
-    pub(crate) fn foreign(&self, reason: String) -> ArchiveError {
-        ArchiveError::Foreign { vault: self.vault.name(), ledger: self.ledger().clone(), reason }
-    }
-
+impl Summary {
     /// What there is to say before anything is done.
-    fn summary(&self, archived: u64) -> Summary {
-        Summary {
-            ledger: self.ledger().clone(),
+    fn of(task: &Task<'_>, archived: u64) -> Self {
+        Self {
+            ledger: task.ledger().clone(),
             segments: 0,
             records: 0,
             packed_bytes: 0,
             plain_bytes: 0,
             archived,
-            size: self.info.size,
+            size: task.info.size,
         }
     }
 }
