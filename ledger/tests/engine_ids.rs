@@ -69,7 +69,9 @@ fn the_pipeline_reads_nothing_for_ids_that_are_in_the_ledger() {
 fn known_ids_in_thousands_do_not_hold_up_another_ledger() {
     let dir = tempfile::tempdir().unwrap();
     let server = ServerName::new("test.example").unwrap();
-    let engine = Engine::open(EngineConfig::new(dir.path(), server), Arc::new(signer())).unwrap();
+    let engine =
+        Engine::open(EngineConfig::new(dir.path().join("data"), server), Arc::new(signer()))
+            .unwrap();
     create(&engine, "noisy", SignPer::Commit);
     create(&engine, "quiet", SignPer::Record);
     let before: Vec<_> =

@@ -116,7 +116,8 @@ fn a_flipped_bit_in_a_body_is_damage_and_not_another_body() {
 #[test]
 fn a_file_of_bodies_that_is_taken_away_under_a_running_engine_stops_it() {
     let dir = tempfile::tempdir().unwrap();
-    let config = || EngineConfig::new(dir.path(), ServerName::new("test.example").unwrap());
+    let config =
+        || EngineConfig::new(dir.path().join("data"), ServerName::new("test.example").unwrap());
     let engine = Engine::open(config(), Arc::new(signer())).unwrap();
     create(&engine, "a", SignPer::Commit);
     append(&engine, "a", (0..1_000).map(without_id).collect()).unwrap();
@@ -124,7 +125,7 @@ fn a_file_of_bodies_that_is_taken_away_under_a_running_engine_stops_it() {
     let engine = Engine::open(config(), Arc::new(signer())).unwrap();
     // It has looked about once before anything is taken away.
     std::thread::sleep(std::time::Duration::from_millis(1_500));
-    let blobs = files(&database(dir.path()), "blob");
+    let blobs = files(&database(&dir.path().join("data")), "blob");
     fs::remove_file(&blobs[0]).unwrap();
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while engine.health().is_ready() && std::time::Instant::now() < until {
