@@ -227,11 +227,15 @@ const BLOCKS_AT_ONCE: usize = 256;
 /// some times as much.
 const SCAN_ROWS_PER_BLOCK_MAX: u64 = 3;
 
+/// Told where a block is and what its tables are, where they are there.
+type TablesVisitor<'a> =
+    dyn FnMut(&(Seq, index::IndexRow), Option<&[u8]>) -> Result<(), ReadError> + 'a;
+
 /// Reads the tables of blocks, in their order.
 fn tables_of(
     store: &dyn Read,
     places: &[(Seq, index::IndexRow)],
-    visit: &mut dyn FnMut(&(Seq, index::IndexRow), Option<&[u8]>) -> Result<(), ReadError>,
+    visit: &mut TablesVisitor<'_>,
 ) -> Result<(), ReadError> {
     let (Some((_, first)), Some((_, last))) = (places.first(), places.last()) else {
         return Ok(());
