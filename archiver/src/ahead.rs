@@ -13,14 +13,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
 use indelible_core::hash::Digest;
-use indelible_core::key::PublicKey;
 use indelible_core::limits::SEGMENT_RECORDS_MAX;
 use indelible_core::name::{NameError, Seq};
 use indelible_core::segment::Run;
 use indelible_ledger::{Direction, Engine, LedgerInfo, ReadError};
 
 use crate::error::ArchiveError;
-use crate::pack::{Packed, Packer};
+use crate::pack::{OwnKey, Packed, Packer};
 use crate::task::Task;
 
 /// Segments that are packed at once: two, as servers have two processors or more, and more would take them
@@ -166,7 +165,7 @@ fn begin(task: &Task<'_>, cut: Cut) -> Result<Underway, ArchiveError> {
 struct Job {
     engine: Engine,
     info: LedgerInfo,
-    key: PublicKey,
+    own: OwnKey,
     spool: PathBuf,
     cut: Cut,
     first: Seq,
@@ -187,7 +186,7 @@ impl Job {
         Ok(Self {
             engine: task.engine().clone(),
             info: task.info.clone(),
-            key: task.key,
+            own: task.own.clone(),
             spool: task.spool.to_owned(),
             cut,
             first,
@@ -211,7 +210,7 @@ impl Job {
         // A file without a name: it disappears with the process, whatever happens.
         let spool = tempfile::tempfile_in(&self.spool)
             .map_err(|source| ArchiveError::Spool { folder: self.spool.clone(), source })?;
-        let mut packer = Packer::new(self.first, self.prev, &self.info, &self.key, spool)?;
+        let mut packer = Packer::new(self.first, self.prev, &self.info, &self.own, spool)?;
         let mut next = self.first.get();
         'cut: while next < end {
             if stop.load(Relaxed) {

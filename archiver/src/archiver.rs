@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use indelible_core::key::{PublicKey, Trust, VKey};
 use indelible_core::name::{LedgerName, Origin};
-use indelible_ledger::Engine;
+use indelible_ledger::{Engine, LedgerInfo, Principal};
 
 use crate::ahead::{Ahead, Cut};
 use crate::cut::{self, Seal};
 use crate::error::ArchiveError;
-use crate::pack::PLAIN_BYTES_CUT;
+use crate::pack::{OwnKey, PLAIN_BYTES_CUT};
 use crate::progress::Progress;
 use crate::resume::{self, Held};
 use crate::stored::Archived;
@@ -41,7 +41,8 @@ pub struct Summary {
 #[derive(Debug, Clone)]
 pub struct Archiver {
     engine: Engine,
-    key: PublicKey,
+    own: OwnKey,
+    note_key: PublicKey,
     spool: PathBuf,
     plain_bytes_cut: u64,
 }
@@ -51,8 +52,20 @@ impl Archiver {
     /// `spool` before they are shipped.
     #[must_use]
     pub fn new(engine: Engine, spool: PathBuf) -> Self {
-        let key = engine.signer().key();
-        Self { engine, key, spool, plain_bytes_cut: PLAIN_BYTES_CUT }
+        let (record_key, note_key) = (engine.signer().record_key(), engine.signer().note_key());
+        Self {
+            engine,
+            own: OwnKey::new(record_key),
+            note_key,
+            spool,
+            plain_bytes_cut: PLAIN_BYTES_CUT,
+        }
+    }
+
+    /// The same archiver for runs that `principal` asked for.
+    #[must_use]
+    pub fn on_behalf_of(&self, principal: &Principal) -> Self {
+        Self { engine: self.engine.on_behalf_of(principal), ..self.clone() }
     }
 
     /// Cuts segments after `plain_bytes` of lines; [`PLAIN_BYTES_CUT`] unless told otherwise, which is
@@ -170,7 +183,7 @@ impl Archiver {
         let trust = self.trust(&info.origin)?;
         let task = Task {
             engine: &self.engine,
-            key: self.key,
+            own: &self.own,
             spool: &self.spool,
             plain_bytes_cut: self.plain_bytes_cut,
             info,
@@ -184,7 +197,7 @@ impl Archiver {
 
     /// The engine's own key, under which manifests are read back as a verifier would.
     fn trust(&self, origin: &Origin) -> Result<Trust, ArchiveError> {
-        let vkey = VKey::new(origin.as_str(), self.key).map_err(ArchiveError::Key)?;
+        let vkey = VKey::new(origin.as_str(), self.note_key).map_err(ArchiveError::Key)?;
         let mut trust = Trust::new();
         trust.add(vkey);
         Ok(trust)

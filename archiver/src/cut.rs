@@ -8,7 +8,6 @@ use indelible_core::time::Timestamp;
 use indelible_ledger::{Engine, LedgerInfo};
 
 use crate::error::ArchiveError;
-use crate::task::Task;
 
 /// When the end of a ledger that does not fill a segment is archived too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

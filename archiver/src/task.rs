@@ -2,19 +2,20 @@
 
 use std::path::Path;
 
-use indelible_core::key::{PublicKey, Trust};
+use indelible_core::key::Trust;
 use indelible_core::name::LedgerName;
 use indelible_ledger::{Engine, LedgerInfo};
 
 use crate::error::ArchiveError;
+use crate::pack::OwnKey;
 use crate::progress::Progress;
 use crate::vault::Vault;
 
 /// A run over one ledger into one vault.
 pub(crate) struct Task<'a> {
     pub(crate) engine: &'a Engine,
-    /// The engine's own key.
-    pub(crate) key: PublicKey,
+    /// The engine's own key of records.
+    pub(crate) own: &'a OwnKey,
     /// Where segments are packed before they are shipped.
     pub(crate) spool: &'a Path,
     pub(crate) plain_bytes_cut: u64,

@@ -45,7 +45,7 @@ pub(crate) struct Turn {
 /// before.
 pub(crate) fn take(task: &Task<'_>, first: u64, end: u64) -> Result<Turn, ArchiveError> {
     let turn = Turn { end, plain_bytes_cut: task.plain_bytes_cut };
-    let who = format!("{FORM}\n{}\n{}\n", task.info.origin.as_str(), task.key.key_id().as_str());
+    let who = format!("{FORM}\n{}\n{}\n", task.info.origin, task.own.id());
     let text = format!("{who}{} {}\n", turn.end, turn.plain_bytes_cut);
     let Content { size, sha256 } = Content::of(text.as_bytes());
     let mut content = text.as_bytes();

@@ -10,11 +10,11 @@ use bytes::Bytes;
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::hash::{Digest, NodeHash};
 use indelible_core::json::Numbers;
-use indelible_core::key::{KeyId, RecordSignature};
+use indelible_core::key::{LedgerKeys, RecordSignature};
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
 use indelible_core::receipt::Receipt;
 use indelible_core::record::PreparedEvent;
-use indelible_core::system::SignPer;
+use indelible_core::system::{Principals, SignPer};
 use indelible_core::time::Timestamp;
 use tokio::sync::oneshot;
 
@@ -46,12 +46,14 @@ pub struct LedgerSettings {
     pub sign_per: SignPer,
     /// What becomes of numbers that a double does not carry, where a client does not say.
     pub numbers: Numbers,
+    /// What records say of who wrote them.
+    pub principals: Principals,
 }
 
-/// Numbers that a double does not carry are refused.
+/// Numbers that a double does not carry are refused, and records do not say who wrote them.
 impl From<SignPer> for LedgerSettings {
     fn from(sign_per: SignPer) -> Self {
-        Self { sign_per, numbers: Numbers::Exact }
+        Self { sign_per, numbers: Numbers::Exact, principals: Principals::Off }
     }
 }
 
@@ -191,8 +193,10 @@ pub struct LedgerInfo {
     pub max_unsigned: u64,
     /// What becomes of numbers that a double does not carry, where a client does not say.
     pub numbers: Numbers,
-    /// The key ids in record 0.
-    pub keys: Vec<KeyId>,
+    /// What records say of who wrote them.
+    pub principals: Principals,
+    /// The keys that it says sign it, by position.
+    pub keys: LedgerKeys,
     /// Durable records.
     pub size: u64,
     /// The time of record 0.

@@ -142,7 +142,7 @@ pub enum AppendError {
         list(expected)
     )]
     OtherKey {
-        /// The keys in the ledger's record 0.
+        /// The keys that the ledger says sign it now.
         expected: Vec<KeyId>,
         /// The signer's key.
         found: KeyId,

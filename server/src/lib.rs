@@ -7,6 +7,7 @@
 
 mod archiving;
 pub mod auth;
+pub mod budget;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -8,20 +8,19 @@
 use indelible_core::chain::{record_digest, record_digest_beside};
 use indelible_core::code::Code;
 use indelible_core::ed25519::BULK_CHUNK;
-use indelible_core::encoding::unhex;
 use indelible_core::hash::{Digest, Sha256Hash};
-use indelible_core::key::Signature;
+use indelible_core::key::{Signature, Trust};
 use indelible_core::merkle::{CompactRange, leaf_hash};
 use indelible_core::name::{Origin, Seq};
 use indelible_core::record::{Body, RecordView, judge};
 use indelible_core::segment::Line;
 use indelible_core::sha256::Sha256Stream;
-use indelible_core::system::{Creation, System};
+use indelible_core::system::{Creation, Principals, System};
 use indelible_core::time::Timestamp;
 
 use crate::blocks;
 use crate::limits::{DAMAGED_LINES_MAX, cut};
-use crate::signatures::{KeyBytes, Signatures};
+use crate::signatures::{Signatures, SignedBy};
 
 /// Lines that may wait for the check of their signatures: four times what goes into one equation.
 const WAITING_LINES_MAX: usize = 4 * BULK_CHUNK;
@@ -58,8 +57,8 @@ pub(crate) struct Expected<'a> {
     pub(crate) marks: &'a [u64],
     /// Lines to look at.
     pub(crate) lines_max: u64,
-    /// Whether a key is surely not trusted, so that its lines are all damaged.
-    pub(crate) stranger: &'a dyn Fn(&KeyBytes) -> bool,
+    /// A key that is surely not trusted makes all its lines damaged.
+    pub(crate) trust: &'a Trust,
 }
 
 /// How a line's stated digest stands to its record and the line before.
@@ -100,10 +99,12 @@ pub(crate) struct Remarks {
     pub(crate) kind: Option<String>,
     /// It has the form of a creation and the number 0.
     pub(crate) creation: Option<Creation>,
+    /// Its line carries certificates.
+    pub(crate) certificates: bool,
 }
 
 /// A line that has the layout, or several that continue each other: ascending numbers, times that do not
-/// go back, digests that follow, the same signer, and no remark.
+/// go back, digests that follow, the same signer, as much said of who wrote them, and no remark.
 #[derive(Debug)]
 pub(crate) struct Record {
     /// Number of the first; `None` where the form of the record is bad.
@@ -116,6 +117,8 @@ pub(crate) struct Record {
     pub(crate) link: Link,
     /// `None` where they carry no signature.
     pub(crate) signer: Option<Signer>,
+    /// How much each says of who wrote it; `None` of system records and where the form is bad.
+    pub(crate) principals: Option<Principals>,
     pub(crate) remarks: Option<Box<Remarks>>,
 }
 
@@ -134,7 +137,7 @@ pub(crate) struct Lines {
 pub(crate) struct Batch {
     pub(crate) lines: Vec<Lines>,
     /// The keys that signed, by their numbers.
-    pub(crate) keys: Vec<KeyBytes>,
+    pub(crate) keys: Vec<SignedBy>,
     pub(crate) count: u64,
     pub(crate) bytes: u64,
     /// The leaves, numbered from `begin` in the order of the lines.
@@ -217,10 +220,12 @@ impl<'a> Reader<'a> {
             return false;
         }
         match Line::parse(whole.strip_suffix(b"\n").unwrap_or(whole)) {
-            Ok(Line { record, digest, signature }) => {
-                let signature = signature.and_then(|(kid, sig)| Some((key_bytes(kid)?, sig)));
+            Ok(Line { record, digest, signature, certificates }) => {
+                let certified = certificates.is_some();
+                let signature =
+                    signature.and_then(|(kid, sig)| Some((SignedBy::new(kid, certified)?, sig)));
                 let recomputed = self.recompute(record, whole);
-                self.record(record, digest, recomputed, signature);
+                self.record(record, digest, recomputed, signature, certified);
             }
             Err(error) => {
                 self.hash(whole);
@@ -267,13 +272,13 @@ impl<'a> Reader<'a> {
         &mut self,
         record: &[u8],
         digest: Digest,
-        signature: Option<(KeyBytes, Signature)>,
+        signature: Option<(SignedBy, Signature)>,
     ) -> bool {
         let room = self.has_room();
         if room {
             self.out.bytes += record.len() as u64;
             let recomputed = self.recompute(record, &[]);
-            self.record(record, digest, recomputed, signature);
+            self.record(record, digest, recomputed, signature, false);
         }
         room
     }
@@ -283,29 +288,34 @@ impl<'a> Reader<'a> {
         bytes: &[u8],
         digest: Digest,
         recomputed: Option<Digest>,
-        signature: Option<(KeyBytes, Signature)>,
+        signature: Option<(SignedBy, Signature)>,
+        certificates: bool,
     ) {
-        let mut remarks = Remarks::default();
+        let mut remarks = Remarks { certificates, ..Remarks::default() };
         let view = RecordView::parse(bytes);
-        let (seq, time) = match &view {
+        let (seq, time, principals) = match &view {
             Ok(view) => {
                 remarks.about(view, self.expected.origin);
-                (Some(view.seq.get()), Some(view.time))
+                (Some(view.seq.get()), Some(view.time), view.principals())
             }
             Err(error) => {
                 remarks.form = Some(cut(error.to_string()));
-                (None, None)
+                (None, None, None)
             }
         };
         let link = self.link(bytes, &digest, recomputed);
+        let strange = signature
+            .as_ref()
+            .is_some_and(|(key, _)| key.is_stranger(self.expected.trust, self.expected.origin));
         let signer = signature.map(|(key, signature)| {
             let place = self.waiting.len();
             let key = self.signatures.add(place, digest, key, signature);
             Signer { key, fits: true }
         });
         let remarks = (remarks != Remarks::default()).then(|| Box::new(remarks));
-        let record = Record { seq, times: time.map(|t| (t, t)), digest, link, signer, remarks };
-        let damaged = self.is_damaged(&record, signature.map(|(key, _)| key));
+        let times = time.map(|time| (time, time));
+        let record = Record { seq, times, digest, link, signer, principals, remarks };
+        let damaged = self.is_damaged(&record, strange);
         self.damaged += u64::from(damaged);
         self.next_seq = seq.map(|seq| seq.saturating_add(1));
         self.next_time = time.or(self.next_time);
@@ -332,7 +342,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the line has a finding, as far as this batch knows. That of a bad signature comes later.
-    fn is_damaged(&self, record: &Record, key: Option<KeyBytes>) -> bool {
+    fn is_damaged(&self, record: &Record, strange: bool) -> bool {
         let remarked = record.remarks.as_ref().is_some_and(|remarks| {
             remarks.form.is_some() || remarks.other_ledger.is_some() || remarks.fault.is_some()
         });
@@ -342,7 +352,6 @@ impl<'a> Reader<'a> {
         };
         let time = record.times.map(|(time, _)| time);
         let back = self.next_time.zip(time).is_some_and(|(before, time)| time < before);
-        let strange = key.is_some_and(|key| (self.expected.stranger)(&key));
         remarked || misplaced || back || strange || record.link == Link::Differs
     }
 
@@ -359,7 +368,7 @@ impl<'a> Reader<'a> {
 
     /// Checks the signatures that wait, and puts lines together of which there is nothing to say.
     fn settle(&mut self) {
-        for place in self.signatures.settle() {
+        for place in self.signatures.settle(self.expected.trust) {
             if let Some((Lines { what: Ok(record), .. }, damaged)) = self.waiting.get_mut(place)
                 && let Some(signer) = &mut record.signer
             {
@@ -388,7 +397,8 @@ impl Remarks {
         if *view.ledger != *origin.ledger() {
             self.other_ledger = Some(view.ledger.to_owned());
         }
-        match judge(view, Some(origin)) {
+        // What record 0 demands is not known here: lines are read before those in front of them.
+        match judge(view, Some(origin), None) {
             Ok(judged) => {
                 self.kind = judged.unchecked_kind().map(str::to_owned);
                 self.creation = judged.creation().cloned();
@@ -417,6 +427,7 @@ impl Lines {
             && seq.checked_add(self.count) == Some(next_seq)
             && before <= time
             && this.signer == that.signer
+            && this.principals == that.principals
             && this.signer.is_none_or(|signer| signer.fits)
     }
 
@@ -428,11 +439,6 @@ impl Lines {
             self.mark = next.mark;
         }
     }
-}
-
-/// The key that a `kid` of the right form spells.
-fn key_bytes(kid: &str) -> Option<KeyBytes> {
-    unhex(kid.strip_prefix("ed25519:")?.as_bytes())
 }
 
 /// The creation in a record 0 that is at fault, such as that of another origin: its rules hold all the

@@ -7,18 +7,19 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwapOption;
 use indelible_core::hash::{Digest, LeafHash, NodeHash};
 use indelible_core::json::Numbers;
-use indelible_core::key::KeyId;
+use indelible_core::key::LedgerKeys;
 use indelible_core::merkle::CompactRange;
 use indelible_core::name::{LedgerName, Origin, Seq};
 use indelible_core::receipt::Signed;
 use indelible_core::record::PreparedEvent;
-use indelible_core::system::SignPer;
+use indelible_core::system::{Principals, SignPer};
 use indelible_core::time::Timestamp;
 use lru::LruCache;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::api::{LedgerInfo, SignedCheckpoint};
+use crate::principal::Tenant;
 use crate::rows::id::{ContentHash, IdHash};
 
 /// A ledger in memory. There is never more than one of these for a ledger, so that whoever publishes a
@@ -32,8 +33,11 @@ pub(crate) struct LedgerEntry {
     pub(crate) sign_per: SignPer,
     pub(crate) max_unsigned: u64,
     pub(crate) numbers: Numbers,
-    pub(crate) keys: Vec<KeyId>,
+    pub(crate) principals: Principals,
+    pub(crate) keys: LedgerKeys,
     pub(crate) created: Timestamp,
+    /// Whose it is.
+    pub(crate) tenant: Tenant,
     /// The durable head; `None` until somebody has loaded it.
     head: ArcSwapOption<Head>,
     /// Record 0 with its signature, once a receipt has asked for it.
@@ -171,23 +175,24 @@ pub(crate) struct Settings {
     pub(crate) sign_per: SignPer,
     pub(crate) max_unsigned: u64,
     pub(crate) numbers: Numbers,
-    pub(crate) keys: Vec<KeyId>,
+    pub(crate) principals: Principals,
+    pub(crate) keys: LedgerKeys,
     pub(crate) created: Timestamp,
 }
 
 impl LedgerEntry {
     pub(crate) fn new(settings: Settings) -> Self {
-        let Settings { number, name, origin, sign_per, max_unsigned, numbers, keys, created } =
-            settings;
         Self {
-            number,
-            name,
-            origin,
-            sign_per,
-            max_unsigned,
-            numbers,
-            keys,
-            created,
+            number: settings.number,
+            tenant: Tenant::of_ledger(&settings.name),
+            name: settings.name,
+            origin: settings.origin,
+            sign_per: settings.sign_per,
+            max_unsigned: settings.max_unsigned,
+            numbers: settings.numbers,
+            principals: settings.principals,
+            keys: settings.keys,
+            created: settings.created,
             head: ArcSwapOption::empty(),
             signed_creation: OnceLock::new(),
             size: watch::Sender::new(0),
@@ -241,6 +246,7 @@ impl LedgerEntry {
             sign_per: self.sign_per,
             max_unsigned: self.max_unsigned,
             numbers: self.numbers,
+            principals: self.principals,
             keys: self.keys.clone(),
             size: head.size(),
             created: self.created,

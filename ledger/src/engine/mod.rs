@@ -16,6 +16,7 @@ mod batch;
 mod committing;
 mod dropping;
 mod entry;
+mod fair;
 mod head_keeper;
 mod ids;
 mod lookup;
@@ -61,9 +62,10 @@ use crate::api::{
     Submission,
 };
 use crate::config::EngineConfig;
-use crate::error::{AppendError, CreateError, OpenError, ReadError};
+use crate::error::{AppendError, CreateError, EventError, OpenError, ReadError};
 use crate::folder::FolderError;
 use crate::metrics::{EngineMetrics, Health};
+use crate::principal::{Principal, Tenant};
 use crate::rows::LedgerNumber;
 use crate::signer::Signer;
 use crate::store::StoreOpener;
@@ -83,6 +85,8 @@ const IDS_INLINE_MAX: usize = 16;
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
+    /// Who writes through this clone.
+    principal: Principal,
 }
 
 struct Inner {
@@ -141,6 +145,14 @@ impl Engine {
         open::with_store(config, signer, store.into())
     }
 
+    /// The same engine, through which `principal` writes: what is submitted, created and recorded through
+    /// it is theirs, in records (where the ledger's say so), in log lines and in the shares of the queue.
+    /// Without this it is the program's own.
+    #[must_use]
+    pub fn on_behalf_of(&self, principal: &Principal) -> Self {
+        Self { inner: Arc::clone(&self.inner), principal: principal.clone() }
+    }
+
     /// Creates a ledger: its record 0 names its origin, its keys and what is signed, for ever.
     ///
     /// # Errors
@@ -157,8 +169,8 @@ impl Engine {
         }
         let (answer, pending) = oneshot::channel();
         let work = Work::Create(name.clone(), settings.into());
-        let known = Known::default();
-        self.push_wait(Group { work, events: 1, bytes: 0, known, turn: None, answer }).await?;
+        let tenant = self.tenant(&Tenant::of_ledger(&name));
+        self.push_wait(self.group_of(work, tenant, (1, 0), answer)).await?;
         let done = pending.await.unwrap_or_else(|_| Err(stopped()))?;
         // It is there by now: an error that says "not created" would be untrue.
         let info = self
@@ -334,6 +346,8 @@ impl Engine {
                 bytes_max: limits.batch_bytes_max,
             });
         }
+        let entry = self.writable(ledger)?;
+        let events = self.written(events, &entry, &self.tenant(&entry.tenant))?;
         let items = events.into_iter().map(|one| Item::new(one.id, Body::Event(one.event)));
         let looked_up = self.look_up(ledger, items.collect(), bytes, atomicity, turn.clone());
         if let (Some(turn), Err(_)) = (turn, &looked_up) {
@@ -373,8 +387,48 @@ impl Engine {
         }
         let (answer, pending) = oneshot::channel::<Answer>();
         let events = items.len();
+        let tenant = self.tenant(&entry.tenant);
         let work = Work::Events(entry, items, atomicity, asked);
-        Ok((Group { work, events, bytes, known, turn, answer }, Pending(pending)))
+        let group = self.group_of(work, tenant, (events, bytes), answer);
+        Ok((Group { turn, known, ..group }, Pending(pending)))
+    }
+
+    /// A group of so many events and bytes, in the name of whoever writes through this clone.
+    fn group_of(
+        &self,
+        work: Work,
+        tenant: Tenant,
+        (events, bytes): (usize, usize),
+        answer: oneshot::Sender<Answer>,
+    ) -> Group {
+        let principal = self.principal.clone();
+        tracing::trace!(%principal, %tenant, events, bytes, "a group is submitted");
+        let known = Known::default();
+        Group { work, principal, tenant, events, bytes, known, turn: None, answer }
+    }
+
+    /// Whose share of the engine it is: the tenant that the principal is bound to, else the ledger's.
+    fn tenant(&self, of_ledger: &Tenant) -> Tenant {
+        self.principal.tenant().unwrap_or(of_ledger).clone()
+    }
+
+    /// Lets events say who wrote them, where the records of their ledger do. Here, on the caller's thread,
+    /// because an event is hashed anew for it.
+    fn written(
+        &self,
+        events: Vec<Submission>,
+        entry: &LedgerEntry,
+        tenant: &Tenant,
+    ) -> Result<Vec<Submission>, AppendError> {
+        let Some(by) = self.principal.by(entry.principals, tenant) else { return Ok(events) };
+        let say = |(index, Submission { id, event }): (usize, Submission)| {
+            let event = event.written_by(&by).map_err(|error| {
+                let error = EventError::Record(error.to_string().into());
+                AppendError::Event { index, error }
+            })?;
+            Ok(Submission { id, event })
+        };
+        events.into_iter().enumerate().map(say).collect()
     }
 
     /// A ledger that this engine can sign for, while it can store.
@@ -393,8 +447,9 @@ impl Engine {
             }
             other => AppendError::Read(other),
         })?;
-        if !entry.keys.contains(&shared.key_id) {
-            let (expected, found) = (entry.keys.clone(), shared.key_id.clone());
+        let keys = entry.keys.current();
+        if !keys.contains(&shared.key_id) {
+            let (expected, found) = (keys.to_vec(), shared.key_id.clone());
             return Err(AppendError::OtherKey { expected, found });
         }
         Ok(entry)
@@ -412,7 +467,7 @@ impl Engine {
             match shared.queue.push(group) {
                 Ok(()) => return Ok(()),
                 Err((_, Refused::Closed)) => return Err(AppendError::Closed),
-                Err((back, Refused::Full)) => group = back,
+                Err((back, Refused::Full)) => group = *back,
             }
             room.await;
         }

@@ -19,6 +19,7 @@ use crate::config::EngineConfig;
 use crate::error::OpenError;
 use crate::folder::{DataFolder, Guard, HeadFile, HeadWriter, database};
 use crate::metrics::{EngineMetrics, Health};
+use crate::principal::Principal;
 use crate::rows::meta::StateRow;
 use crate::signer::Signer;
 use crate::store::rocks::{RocksConfig, RocksOpener};
@@ -58,7 +59,8 @@ pub(super) fn with_store(
     let head = folder.begin_head(HeadFile { commit: state.commit, digest: state.digest })?;
     let shared = Arc::new(shared(config, signer, store, state, time, guard));
     let threads = start(&shared, opener, folder, Arc::new(head))?;
-    Ok(Engine { inner: Arc::new(Inner { shared, threads: Mutex::new(threads) }) })
+    let inner = Arc::new(Inner { shared, threads: Mutex::new(threads) });
+    Ok(Engine { inner, principal: Principal::program() })
 }
 
 /// Looks at the store before anything in it is changed, then opens it.
@@ -94,10 +96,11 @@ fn shared(
     let metrics = Arc::new(EngineMetrics::new());
     metrics.ledgers.set(state.ledgers);
     metrics.durable_commit.set(state.commit.0);
-    let key = signer.key();
+    let record_key = signer.record_key();
     Shared {
-        key,
-        key_id: key.key_id(),
+        key_id: record_key.key_id(),
+        record_key,
+        note_key: signer.note_key(),
         store: StoreCell::new(store),
         ledgers: Ledgers::new(config.limits.ledgers_in_memory_max),
         lookups: Arc::default(),

@@ -112,10 +112,31 @@ impl Engine {
         after: Option<&LedgerName>,
         limit: usize,
     ) -> Result<Vec<LedgerInfo>, ReadError> {
+        self.ledgers_with_prefix("", after, limit)
+    }
+
+    /// Ledgers whose names begin with `prefix`, by name, those after `after`, at most `limit`. Others are
+    /// not read.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn ledgers_with_prefix(
+        &self,
+        prefix: &str,
+        after: Option<&LedgerName>,
+        limit: usize,
+    ) -> Result<Vec<LedgerInfo>, ReadError> {
         let shared = &self.inner.shared;
         let store = shared.store.reading()?;
-        let from = after.map_or(Bound::Unbounded, |name| Bound::Excluded(ledger::key(name)));
-        let scan = Scan { from, direction: ScanDirection::Forward, ..Scan::all(Space::Ledgers) };
+        let from = match after {
+            Some(name) if **name >= *prefix => Bound::Excluded(ledger::key(name)),
+            _ => Bound::Included(prefix.as_bytes()),
+        };
+        // No name has a byte as high as this.
+        let end = [prefix.as_bytes(), &[0xff]].concat();
+        let to = Bound::Excluded(&*end);
+        let scan =
+            Scan { from, to, direction: ScanDirection::Forward, ..Scan::all(Space::Ledgers) };
         let rows = store.rows(&scan.take(limit))?;
         rows.iter()
             .map(|(key, value)| {
@@ -327,8 +348,11 @@ impl Engine {
         let [signature] = signatures.as_slice() else {
             return Err(SignError::Wrong("not one signature for one text".into()).into());
         };
-        check_one(&shared.key, &request, signature)?;
-        Ok(note::assemble(text, &note::signature_line(origin, &shared.key, signature)))
+        check_one(shared, &request, signature)?;
+        let signature = signature.ed25519().ok_or_else(|| {
+            SignError::Wrong("a note is signed with another key than Ed25519".into())
+        })?;
+        Ok(note::assemble(text, &note::signature_line(origin, &shared.note_key, signature)))
     }
 
     /// The ledger's durable size, and every change of it.

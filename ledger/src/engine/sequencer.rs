@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use indelible_core::key::LedgerKeys;
 use indelible_core::limits::UNSIGNED_RUN_MAX;
 use indelible_core::name::{LedgerName, Origin, Seq};
 use indelible_core::system::Creation;
@@ -219,11 +220,14 @@ impl Sequencer {
 
     /// Sequences one group. Whatever keeps it out of the ledger becomes its outcome.
     fn group(&mut self, forming: &mut Forming<'_>, group: Group) -> Waiting {
-        let Group { work, answer, turn, .. } = group;
+        let Group { work, principal, answer, turn, .. } = group;
         let mut waiting = match &turn {
             Some(turn) if turn.is_behind_failure() => refused(answer, earlier_failed()),
             _ => self.work(forming, work, answer),
         };
+        if let Err(error) = &waiting.outcome {
+            tracing::debug!(%principal, %error, "a group was refused");
+        }
         if let (Some(turn), Err(error)) = (&turn, &waiting.outcome)
             && error.breaks_order()
         {
@@ -271,14 +275,9 @@ impl Sequencer {
         let origin = Origin::of(&shared.config.server_name, &name);
         let keys = vec![shared.key_id.clone()];
         let max_unsigned = shared.config.limits.max_unsigned.min(UNSIGNED_RUN_MAX);
-        let LedgerSettings { sign_per, numbers } = settings;
-        let creation = Creation {
-            origin: origin.clone(),
-            sign_per,
-            keys: keys.clone(),
-            max_unsigned,
-            numbers,
-        };
+        let LedgerSettings { sign_per, numbers, principals } = settings;
+        let creation =
+            Creation { origin: origin.clone(), sign_per, keys, max_unsigned, numbers, principals };
         let number = forming.ledgers + 1;
         let created = forming.now;
         let name_of = name.clone();
@@ -289,7 +288,8 @@ impl Sequencer {
             sign_per,
             max_unsigned,
             numbers,
-            keys,
+            principals,
+            keys: LedgerKeys::created_with(&creation.keys),
             created,
         };
         let entry = Arc::new(LedgerEntry::new(settings));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indelible_core::key::{KeyId, PublicKey};
+use indelible_core::key::{KeyId, PublicKey, RecordKey};
 use parking_lot::{Mutex, RwLock};
 
 use super::entry::Ledgers;
@@ -21,8 +21,11 @@ use crate::store::{Preview, Read, Store};
 pub(crate) struct Shared {
     pub(crate) config: EngineConfig,
     pub(crate) signer: Arc<dyn Signer>,
-    pub(crate) key: PublicKey,
+    /// The key that signs records, and its id.
+    pub(crate) record_key: RecordKey,
     pub(crate) key_id: KeyId,
+    /// The key that signs notes.
+    pub(crate) note_key: PublicKey,
     pub(crate) store: StoreCell,
     pub(crate) ledgers: Ledgers,
     pub(crate) queue: Queue,

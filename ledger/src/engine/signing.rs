@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::ed25519;
 use indelible_core::hash::Digest;
-use indelible_core::key::{PublicKey, Signature};
+use indelible_core::key::{Algorithm, Ed25519Signature, RecordKey, Signature};
 use indelible_core::note;
 
 use super::batch::{Batch, Waiting, fail_all};
@@ -112,13 +112,13 @@ impl Signing {
         let messages = Arc::new(Messages { digests, notes });
         let signed = self.sign(&messages).and_then(|signatures| {
             self.check(&messages, &signatures)?;
-            Ok(signatures)
+            parted(self.shared.record_key.algorithm(), &messages, signatures)
         });
         let signatures = match signed {
             Ok(signatures) => signatures,
             Err(error) => return self.refuse(batch, error),
         };
-        self.shared.metrics.signatures.add(signatures.len() as u64);
+        self.shared.metrics.signatures.add(messages.len() as u64);
         if !batch.runs.is_empty() {
             self.shared.metrics.sign_latency_us.record(begun.elapsed().as_micros() as u64);
             self.report_success();
@@ -144,11 +144,9 @@ impl Signing {
         runs: Vec<super::run::Sealed>,
         checkpoints: Vec<Checkpoint>,
         messages: &Messages,
-        signatures: Vec<Signature>,
+        (of_digests, of_notes): (Vec<Signature>, Vec<Ed25519Signature>),
     ) -> Vec<rows_of_commit::RunToStore> {
-        let (of_digests, of_notes) =
-            signatures.split_at(messages.digests.len().min(signatures.len()));
-        let mut rest = of_digests;
+        let mut rest = &*of_digests;
         let notes = of_notes.iter().zip(&messages.notes);
         let with_notes = runs.into_iter().zip(checkpoints).zip(notes);
         with_notes
@@ -159,7 +157,8 @@ impl Signing {
                 };
                 let (own, others) = rest.split_at(count.min(rest.len()));
                 rest = others;
-                let line = note::signature_line(&sealed.entry.origin, &self.shared.key, signature);
+                let line =
+                    note::signature_line(&sealed.entry.origin, &self.shared.note_key, signature);
                 let note = note::assemble(text, &line);
                 let signed = SignedRun {
                     creation: sealed.entry.signed_creation().cloned(),
@@ -215,7 +214,7 @@ impl Signing {
     /// of them where it is not.
     fn check(&mut self, messages: &Messages, signatures: &[Signature]) -> Result<(), SignError> {
         if !self.shared.signer.in_process() {
-            return check_all(&self.shared.key, messages, signatures);
+            return check_all(&self.shared, messages, signatures);
         }
         self.unchecked += signatures.len();
         if self.unchecked < SAMPLE_EVERY || signatures.is_empty() {
@@ -228,7 +227,7 @@ impl Signing {
         let place = (u64::from_le_bytes(random) % signatures.len() as u64) as usize;
         let requests = messages.requests(place, place + 1);
         match (requests.first(), signatures.get(place)) {
-            (Some(request), Some(signature)) => check_one(&self.shared.key, request, signature),
+            (Some(request), Some(signature)) => check_one(&self.shared, request, signature),
             _ => Ok(()),
         }
     }
@@ -280,44 +279,80 @@ fn no_random(error: &getrandom::Error) -> SignError {
     SignError::Unavailable(format!("no random bytes to check signatures with: {error}").into())
 }
 
+/// The signatures of the digests, all of the record key's algorithm, and those of the notes.
+fn parted(
+    algorithm: Algorithm,
+    messages: &Messages,
+    signatures: Vec<Signature>,
+) -> Result<(Vec<Signature>, Vec<Ed25519Signature>), SignError> {
+    let mut of_digests = signatures;
+    let of_notes = of_digests.split_off(messages.digests.len().min(of_digests.len()));
+    if of_digests.iter().any(|signature| signature.algorithm() != Some(algorithm)) {
+        return Err(SignError::Wrong("it is not of the record key's algorithm".into()));
+    }
+    let of_notes: Option<Vec<_>> =
+        of_notes.iter().map(|signature| signature.ed25519().copied()).collect();
+    let of_notes = of_notes
+        .ok_or_else(|| SignError::Wrong("a note is signed with another key than Ed25519".into()))?;
+    Ok((of_digests, of_notes))
+}
+
 /// Checks every signature: the records' in bulk by their rule, the checkpoints' one by one by theirs.
 fn check_all(
-    key: &PublicKey,
+    shared: &Shared,
     messages: &Messages,
     signatures: &[Signature],
 ) -> Result<(), SignError> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| no_random(&error))?;
-    let items: Vec<(&[u8], &Signature)> = messages
-        .digests
-        .iter()
-        .map(|digest| digest.as_bytes().as_slice())
-        .zip(signatures)
-        .collect();
-    if !ed25519::verify_bulk(key, &items, seed) {
-        let bad = ed25519::verify_bulk_report(key, &items, seed).len();
-        let text = format!("{bad} of {} do not fit their digests", items.len());
+    let of_digests = signatures.get(..messages.digests.len()).unwrap_or(signatures);
+    let bad = wrong_of_records(&shared.record_key, &messages.digests, of_digests)?;
+    if bad > 0 {
+        let text = format!("{bad} of {} do not fit their digests", of_digests.len());
         return Err(SignError::Wrong(text.into()));
     }
     let notes = messages.notes.iter().zip(signatures.iter().skip(messages.digests.len()));
     for (text, signature) in notes {
-        check_one(key, &SignRequest::Note(text), signature)?;
+        check_one(shared, &SignRequest::Note(text), signature)?;
     }
     Ok(())
 }
 
+/// How many signatures do not fit their digests.
+fn wrong_of_records(
+    key: &RecordKey,
+    digests: &[Digest],
+    signatures: &[Signature],
+) -> Result<usize, SignError> {
+    let signed = digests.iter().zip(signatures);
+    let Some(ed25519_key) = key.ed25519() else {
+        return Ok(signed.filter(|(digest, signature)| !key.verify(digest, signature)).count());
+    };
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| no_random(&error))?;
+    let items: Vec<(&[u8], &Ed25519Signature)> = signed
+        .filter_map(|(digest, signature)| Some((&digest.as_bytes()[..], signature.ed25519()?)))
+        .collect();
+    let of_others = signatures.len() - items.len();
+    if of_others == 0 && ed25519::verify_bulk(ed25519_key, &items, seed) {
+        return Ok(0);
+    }
+    Ok(of_others + ed25519::verify_bulk_report(ed25519_key, &items, seed).len())
+}
+
 /// Checks one signature by the rule that its kind of message has.
 pub(crate) fn check_one(
-    key: &PublicKey,
+    shared: &Shared,
     request: &SignRequest<'_>,
     signature: &Signature,
 ) -> Result<(), SignError> {
     let (good, what) = match request {
         SignRequest::Digest(digest) => {
-            (ed25519::verify(key, digest.as_bytes(), signature), "it does not fit its digest")
+            (shared.record_key.verify(digest, signature), "it does not fit its digest")
         }
         SignRequest::Note(text) => {
-            (ed25519::verify_strict(key, text.as_bytes(), signature), "it does not fit its note")
+            let fits = signature.ed25519().is_some_and(|signature| {
+                ed25519::verify_strict(&shared.note_key, text.as_bytes(), signature)
+            });
+            (fits, "it does not fit its note")
         }
     };
     if good { Ok(()) } else { Err(SignError::Wrong(what.into())) }

@@ -8,12 +8,12 @@ use indelible_core::chain::record_digest;
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::ed25519;
 use indelible_core::hash::{Digest, LeafHash, NodeHash};
-use indelible_core::key::{PublicKey, Signature};
+use indelible_core::key::{Ed25519Signature, PublicKey};
 use indelible_core::limits::TILE_WIDTH;
 use indelible_core::merkle::{CompactRange, leaf_hash, node_hash};
 use indelible_core::name::{EventId, LedgerName, Seq};
 use indelible_core::note::SignedNote;
-use indelible_core::record::{Body, RecordView};
+use indelible_core::record::{Body, RecordView, judge};
 use indelible_core::system::{Creation, SignPer};
 use indelible_core::time::Timestamp;
 
@@ -167,7 +167,7 @@ struct Walk<'a> {
     checked: Checked,
     /// Every id that may have a row: ledger, id, its record.
     given: HashMap<(u64, IdHash), (String, IdRow)>,
-    signed: Vec<(Digest, Signature)>,
+    signed: Vec<(Digest, Ed25519Signature)>,
 }
 
 impl Walk<'_> {
@@ -233,6 +233,9 @@ impl Walk<'_> {
         })?;
         ensure(view.ledger == &*ledger.name, || format!("{}: of another ledger", at()))?;
         ensure(view.time == record.time, || format!("{}: wrong time in the tables", at()))?;
+        let principals = Some(ledger.creation.principals);
+        judge(&view, Some(&ledger.creation.origin), principals)
+            .map_err(|fault| format!("{}: {fault}", at()))?;
         ensure(view.time >= ledger.last_time, || format!("{}: time goes back", at()))?;
         ensure(ledger.ids.insert(view.id.to_string()), || format!("{}: its id is taken", at()))?;
         if record.seq == Seq::ZERO {
@@ -248,7 +251,7 @@ impl Walk<'_> {
                 })?;
                 let bytes =
                     signature.bytes.try_into().map_err(|_| format!("{}: bad signature", at()))?;
-                self.signed.push((digest, Signature(bytes)));
+                self.signed.push((digest, Ed25519Signature(bytes)));
                 ledger.unsigned = 0;
             }
             None => {
@@ -271,7 +274,7 @@ impl Walk<'_> {
     }
 
     fn verify_signatures(&mut self) -> Check<()> {
-        let items: Vec<(&[u8], &Signature)> =
+        let items: Vec<(&[u8], &Ed25519Signature)> =
             self.signed.iter().map(|(digest, signature)| (&digest.0[..], signature)).collect();
         // The seed need not be secret against a test's own signatures.
         let bad = ed25519::verify_bulk_report(self.key, &items, [7; 32]);

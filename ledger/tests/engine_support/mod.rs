@@ -100,7 +100,7 @@ impl Place {
     pub fn check(&self) -> Checked {
         self.disk.faults().clear();
         let store = self.disk.opener().open().unwrap();
-        let checked = check_engine(&*store, &signer().key()).unwrap();
+        let checked = check_engine(&*store, &signer().note_key()).unwrap();
         store.close().unwrap();
         checked
     }
@@ -150,6 +150,6 @@ pub fn append_until_done(engine: &Engine, ledger: &str, text: &str, number: u64)
 pub fn trust(engine: &Engine, ledger: &str) -> Trust {
     let origin = engine.ledger(&name(ledger)).unwrap().origin;
     let mut trust = Trust::default();
-    trust.add(VKey::new(&origin, signer().key()).unwrap());
+    trust.add(VKey::new(&origin, signer().note_key()).unwrap());
     trust
 }

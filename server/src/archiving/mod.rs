@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use indelible_archiver::{ArchiveError, Archiver, DirectoryVault, Progress, Seal, Summary};
 use indelible_core::name::LedgerName;
-use indelible_ledger::Engine;
 use indelible_ledger::folder::Access;
 use indelible_ledger::signer::block_on;
+use indelible_ledger::{Engine, Principal};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
@@ -56,12 +56,13 @@ impl Archiving {
         *self.stop.borrow()
     }
 
-    /// One run, on a thread that may block.
+    /// One run, on a thread that may block; `by` asked for it, or the schedule did.
     ///
     /// # Errors
     /// [`ArchiveError`]; the next run continues.
     pub(crate) async fn run(
         self: &Arc<Self>,
+        by: Option<Principal>,
         ledger: LedgerName,
         to: PathBuf,
         seal: Seal,
@@ -74,7 +75,11 @@ impl Archiving {
             // random bytes.
             let _context = runtime.enter();
             let progress = UntilStop(&archiving);
-            block_on(archiving.archiver.archive(&ledger, &vault, seal, &progress))
+            let archiver = match &by {
+                Some(principal) => archiving.archiver.on_behalf_of(principal),
+                None => archiving.archiver.clone(),
+            };
+            block_on(archiver.archive(&ledger, &vault, seal, &progress))
         });
         // A run that panicked has written nothing that counts, and the next one continues.
         done.await.unwrap_or(Err(ArchiveError::Stopped))

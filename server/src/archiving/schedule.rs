@@ -105,7 +105,7 @@ impl Keeper {
         };
         // Known again when it went well.
         self.held.remove(&name);
-        match self.archiving.run(name.clone(), self.schedule.vault.clone(), seal).await {
+        match self.archiving.run(None, name.clone(), self.schedule.vault.clone(), seal).await {
             Ok(summary) => {
                 let (segments, records) = (summary.segments, summary.records);
                 if segments > 0 {

@@ -27,7 +27,7 @@ pub struct Problem {
 }
 
 /// Codes of a line's error after which the same line may succeed.
-const TEMPORARY_CODES: [&str; 11] = [
+const TEMPORARY_CODES: [&str; 13] = [
     "body_incomplete",
     "body_too_slow",
     "busy",
@@ -39,6 +39,9 @@ const TEMPORARY_CODES: [&str; 11] = [
     "shutting_down",
     "signer_failing",
     "store_unavailable",
+    "too_many_bytes_held",
+    // The next connection goes on behind them.
+    "too_many_lines_refused",
 ];
 
 impl Problem {

@@ -192,15 +192,29 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "limits.body_rate_min",
-        doc: "Bytes a second that a JSON body must keep up on average.",
+        doc: "Bytes a second that a body, or a begun NDJSON line, must keep up over any limits.body_stall_timeout_seconds. Of a large body more is asked: as much as is held, every 300 s.",
         default: "1024",
         set: |config, value| integer(value, 1, 1 << 30).map(|v| config.limits.body_rate_min = v),
     },
     Key {
         path: "limits.write_stall_timeout_seconds",
-        doc: "Time without progress after which a client that takes no answer is cut off.",
+        doc: "Time without progress after which a client that takes no answer is cut off; a single stream of HTTP/2 is broken off.",
         default: "30",
         set: |config, value| seconds(value).map(|v| config.limits.write_stall_timeout = v),
+    },
+    Key {
+        path: "limits.line_timeout_seconds",
+        doc: "Time from the first byte of an NDJSON line to its end.",
+        default: "60",
+        set: |config, value| seconds(value).map(|v| config.limits.line_timeout = v),
+    },
+    Key {
+        path: "limits.refused_lines_max",
+        doc: "Lines of one NDJSON request that may be refused for their own sake; at one more the server stops reading and says from where to go on.",
+        default: "10000",
+        set: |config, value| {
+            integer(value, 1, 1 << 50).map(|v| config.limits.refused_lines_max = v)
+        },
     },
     Key {
         path: "limits.stream_idle_timeout_seconds",
@@ -215,9 +229,31 @@ pub const KEYS: &[Key] = &[
         set: |config, value| seconds(value).map(|v| config.limits.drain_timeout = v),
     },
     Key {
-        path: "limits.spool_bytes_max",
-        doc: "Bytes of NDJSON results set aside on disk for one client that sends without reading; 8 GiB are about 30 million results.",
+        path: "limits.memory_bytes_max",
+        doc: "Bytes in memory for everything in flight: bodies, results, answers, windows of HTTP/2. Beyond it requests are answered 503 and streams wait. One connection may hold a quarter of what is free of three quarters of it. The database's memory and queues come on top.",
+        default: "536870912",
+        set: |config, value| {
+            size(value, 16 << 20, 1 << 40).map(|v| config.limits.memory_bytes_max = v)
+        },
+    },
+    Key {
+        path: "limits.spool_total_bytes_max",
+        doc: "Bytes of NDJSON results set aside on disk for all clients; one request may have half of what is free of them.",
         default: "8589934592",
+        set: |config, value| {
+            integer(value, 1 << 20, 1 << 50).map(|v| config.limits.spool_total_bytes_max = v)
+        },
+    },
+    Key {
+        path: "limits.free_bytes_min",
+        doc: "Bytes that stay free on the data folder's disk: below them no results are set aside, and a client that does not read is slowed down. 0: no floor.",
+        default: "1073741824",
+        set: |config, value| integer(value, 0, 1 << 50).map(|v| config.limits.free_bytes_min = v),
+    },
+    Key {
+        path: "limits.spool_bytes_max",
+        doc: "Bytes of NDJSON results set aside on disk for one client that sends without reading; 2 GiB are about 7 million results.",
+        default: "2147483648",
         set: |config, value| {
             integer(value, 1 << 20, 1 << 50).map(|v| config.limits.spool_bytes_max = v)
         },

@@ -85,16 +85,27 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// Time without a byte of a body, or of a begun NDJSON line, after which the client is cut off.
     pub body_stall_timeout: Duration,
-    /// Bytes a second that a JSON body must keep up on average.
+    /// Bytes a second that a body must keep up, over any `body_stall_timeout`.
     pub body_rate_min: u64,
-    /// Time without progress after which a client that takes no answer is cut off.
+    /// Time without progress after which a client that takes no answer is cut off, or the one stream of
+    /// its answer broken off.
     pub write_stall_timeout: Duration,
+    /// Time from the first byte of an NDJSON line to its end.
+    pub line_timeout: Duration,
+    /// Lines of one NDJSON request that may be refused for their own sake before it is stopped.
+    pub refused_lines_max: u64,
     /// Time that an NDJSON request may be silent between lines.
     pub stream_idle_timeout: Duration,
     /// Time that running requests have to finish when the server stops.
     pub drain_timeout: Duration,
+    /// Bytes held in memory for everything in flight: bodies, results, answers, windows.
+    pub memory_bytes_max: usize,
     /// Bytes of NDJSON results that are set aside on disk for one client that does not read.
     pub spool_bytes_max: u64,
+    /// Bytes of NDJSON results that are set aside on disk for all clients.
+    pub spool_total_bytes_max: u64,
+    /// Bytes that must be free on the disk of the data folder for results to be set aside there.
+    pub free_bytes_min: u64,
     /// Reads that may use the store at the same time.
     pub reads_max: usize,
     /// Exports that may run at the same time.
@@ -187,9 +198,14 @@ impl Default for Limits {
             body_stall_timeout: Duration::from_secs(20),
             body_rate_min: 1024,
             write_stall_timeout: Duration::from_secs(30),
+            line_timeout: Duration::from_secs(60),
+            refused_lines_max: 10_000,
             stream_idle_timeout: Duration::from_secs(300),
             drain_timeout: Duration::from_secs(8),
-            spool_bytes_max: 8 << 30,
+            memory_bytes_max: 512 << 20,
+            spool_bytes_max: 2 << 30,
+            spool_total_bytes_max: 8 << 30,
+            free_bytes_min: 1 << 30,
             reads_max: 32,
             exports_max: 4,
             streams_max: 1024,

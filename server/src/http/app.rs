@@ -1,6 +1,5 @@
 //! What every handler shares.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::Request;
@@ -12,8 +11,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::counters::HttpMetrics;
 use super::errors::{Code, Problem};
+use super::recent::Recent;
 use crate::archiving::Archiving;
 use crate::auth::{Caller, Scope, Tokens};
+use crate::budget::{Budget, Disk};
 use crate::config::{Archive, Limits};
 use crate::listen::Counters;
 
@@ -37,8 +38,12 @@ pub struct App {
     pub archiving: Arc<Archiving>,
     /// Becomes true when the server is to stop.
     pub stop: watch::Receiver<bool>,
-    /// Where results that clients do not take are set aside.
-    pub spool_dir: Arc<Path>,
+    /// What may be held in memory for requests.
+    pub budget: Budget,
+    /// What may be set aside on disk of results that clients do not take.
+    pub disk: Arc<Disk>,
+    /// Recent records of the ledgers that somebody follows.
+    pub recent: Recent,
     /// Reads that use the store.
     pub reads: Arc<Semaphore>,
     /// Exports and long listings.
@@ -67,9 +72,26 @@ impl App {
         scope: Scope,
         name: &str,
     ) -> Result<LedgerName, Problem> {
+        self.ledger_for(request, scope, name).map(|(ledger, _)| ledger)
+    }
+
+    /// As [`App::ledger`], with the sender.
+    ///
+    /// # Errors
+    /// As [`App::ledger`].
+    pub fn ledger_for(
+        &self,
+        request: &Request,
+        scope: Scope,
+        name: &str,
+    ) -> Result<(LedgerName, Caller), Problem> {
         let caller = self.allow(request.headers(), scope)?;
         let ledger = LedgerName::new(name)?;
-        if caller.reaches(&ledger) { Ok(ledger) } else { Err(crate::auth::Denied::Ledger.into()) }
+        if caller.reaches(&ledger) {
+            Ok((ledger, caller))
+        } else {
+            Err(crate::auth::Denied::Ledger.into())
+        }
     }
 
     /// Runs a read of the store where it may block.

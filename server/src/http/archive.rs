@@ -22,15 +22,16 @@ pub(super) async fn archive(
     UrlPath(name): UrlPath<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let ledger = app.ledger(&request, Scope::Admin, &name)?;
+    let (ledger, caller) = app.ledger_for(&request, Scope::Admin, &name)?;
     body::only_json(request.headers())?;
-    let body = body::read_all(request.into_body(), &app.limits).await?;
+    let body = body::read_all(request, &app).await?;
     let (to, whole) = wanted(&body)?;
     app.engine.ledger(&ledger)?;
     let to = allowed(&app.archive, &to)?;
     let _permit = app.long(&app.archiving.places, "archive runs")?;
     let seal = if whole { Seal::Whole } else { Seal::Now };
-    let summary = app.archiving.run(ledger, to, seal).await?;
+    let by = Some(caller.principal().clone());
+    let summary = app.archiving.run(by, ledger, to, seal).await?;
     Ok(json(StatusCode::OK, render(&summary)))
 }
 

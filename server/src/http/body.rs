@@ -1,20 +1,29 @@
-//! Reading a body as a whole, within limits of size and time.
+//! Reading a body as a whole, within limits of size and time and within the budget.
 
-use std::time::{Duration, Instant};
+use std::ops::Deref;
 
 use axum::body::Body;
+use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
+use super::app::App;
+use super::elements::Elements;
+use super::envelope;
 use super::errors::{Code, Problem};
+use super::pace::Pace;
+use crate::budget::{Grant, Kind};
 use crate::config::Limits;
 
 /// Media type of a JSON body.
 pub(super) const JSON: &str = "application/json";
+/// Bytes from which on the elements of an array are counted while it arrives. Shorter ones are read to
+/// their end, and counted by the parser.
+const EARLY_BYTES: usize = 1 << 20;
 /// Media type of newline-delimited JSON.
 pub(super) const NDJSON: &str = "application/x-ndjson";
 
@@ -66,69 +75,139 @@ pub(super) fn only_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// Reads the whole body. A body that arrived in one piece is not copied.
+/// A whole body. What it takes of the budget is given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Whole {
+    bytes: Bytes,
+    _held: Grant,
+}
+
+impl Deref for Whole {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Reads the whole body of a request. A body that arrived in one piece is not copied; otherwise memory
+/// is taken as pieces arrive, never because of what the head announces.
 ///
 /// # Errors
-/// 413 over the limit, 408 when it stalls or comes below the rate that is asked for, 400 when it ends
-/// early.
-pub(super) async fn read_all(mut body: Body, limits: &Limits) -> Result<Bytes, Problem> {
-    let max = limits.body_bytes_max;
-    if body.size_hint().lower() > max as u64 {
-        return Err(too_large(max));
+/// 413 over a limit, 408 when it comes below the rate that is asked for, 400 when it ends early, 503 when
+/// there is no room for it.
+pub(super) async fn read_all(request: Request, app: &App) -> Result<Whole, Problem> {
+    let held = app.budget.account_of(&request).take_anyway(Kind::Bodies, 0);
+    let mut reader = Reader { limits: &app.limits, held, whole: BytesMut::new(), early: None };
+    reader.read(request.into_body()).await
+}
+
+struct Reader<'a> {
+    limits: &'a Limits,
+    held: Grant,
+    whole: BytesMut,
+    /// Looks for the end of what is allowed before the end of the body; only in long ones.
+    early: Option<Elements>,
+}
+
+impl Reader<'_> {
+    async fn read(&mut self, mut body: Body) -> Result<Whole, Problem> {
+        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        let mut pace = Pace::new(self.limits);
+        let Some(first) = next(&mut body, &pace).await? else {
+            return Ok(self.done(Bytes::new()));
+        };
+        if announced > self.limits.body_bytes_max {
+            return Err(self.too_large(&first));
+        }
+        if body.is_end_stream() {
+            self.hold(first.len())?;
+            return Ok(self.done(first));
+        }
+        pace.came(first.len(), first.len());
+        self.keep(&first, announced)?;
+        // Its memory may be a larger buffer of the connection.
+        drop(first);
+        while let Some(piece) = next(&mut body, &pace).await? {
+            pace.came(piece.len(), self.whole.len());
+            self.keep(&piece, announced)?;
+        }
+        let whole = std::mem::take(&mut self.whole).freeze();
+        Ok(self.done(whole))
     }
-    let begun = Instant::now();
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
-    while let Some(frame) = next(&mut body, limits.body_stall_timeout).await? {
-        let length = first.len() + rest.len() + frame.len();
+
+    fn done(&mut self, bytes: Bytes) -> Whole {
+        let all = self.held.bytes();
+        Whole { bytes, _held: self.held.split(all) }
+    }
+
+    /// Adds a piece, growing by half at a time and never beyond what is allowed or announced.
+    fn keep(&mut self, piece: &[u8], announced: usize) -> Result<(), Problem> {
+        let max = self.limits.body_bytes_max;
+        let length = self.whole.len() + piece.len();
         if length > max {
-            return Err(too_large(max));
+            return Err(self.too_large(piece));
         }
-        if first.is_empty() && rest.is_empty() {
-            first = frame;
-            continue;
+        if length > self.whole.capacity() {
+            let more = (self.whole.capacity() / 2 * 3).min(max);
+            let room = if announced >= length { more.min(announced) } else { more }.max(length);
+            self.hold(room)?;
+            self.whole.reserve(room - self.whole.len());
         }
-        if rest.is_empty() {
-            let whole =
-                usize::try_from(body.size_hint().lower()).unwrap_or(0).saturating_add(length);
-            rest.reserve(whole.min(max));
-            rest.extend_from_slice(&first);
-            first = Bytes::new();
+        self.whole.extend_from_slice(piece);
+        if self.whole.len() >= EARLY_BYTES {
+            let elements = self.early.get_or_insert_default();
+            elements.look(&self.whole);
+            if elements.count >= self.limits.batch_events_max {
+                return Err(envelope::too_many(self.limits.batch_events_max).closing());
+            }
         }
-        rest.extend_from_slice(&frame);
-        if begun.elapsed() > allowed(length as u64, limits) {
-            return Err(too_slow());
-        }
+        Ok(())
     }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
+
+    /// Grows the grant to so many bytes.
+    fn hold(&mut self, bytes: usize) -> Result<(), Problem> {
+        let more = bytes.saturating_sub(self.held.bytes());
+        if self.held.grow(more) { Ok(()) } else { Err(no_room()) }
+    }
+
+    /// The problem of a body over the limit: that of an array is one of too many events.
+    fn too_large(&self, piece: &[u8]) -> Problem {
+        let max = self.limits.body_bytes_max as u64;
+        let begin = if self.whole.is_empty() { piece } else { &self.whole };
+        let (code, what) = if begin.trim_ascii_start().first() == Some(&b'[') {
+            (Code::BatchTooLarge, "the array")
+        } else {
+            (Code::BodyTooLarge, "the body")
+        };
+        let detail = format!("{what} has more than {max} bytes; NDJSON has no such limit");
+        Problem::new(code, detail).with("limit", max).closing()
+    }
 }
 
-/// Time that `length` bytes may take: the rate asked for, and one stall.
-pub(super) fn allowed(length: u64, limits: &Limits) -> Duration {
-    limits.body_stall_timeout + Duration::from_secs(length / limits.body_rate_min.max(1))
-}
-
-async fn next(body: &mut Body, stall: Duration) -> Result<Option<Bytes>, Problem> {
+async fn next(body: &mut Body, pace: &Pace) -> Result<Option<Bytes>, Problem> {
+    let until = tokio::time::Instant::now() + pace.left();
     loop {
-        match timeout(stall, body.frame()).await {
+        match timeout_at(until, body.frame()).await {
             Err(_) => return Err(too_slow()),
             Ok(None) => return Ok(None),
             Ok(Some(Err(error))) => {
                 return Err(Problem::new(Code::BodyIncomplete, error.to_string()).closing());
             }
-            // Trailers mean nothing here.
-            Ok(Some(Ok(frame))) => {
-                if let Ok(data) = frame.into_data() {
-                    return Ok(Some(data));
-                }
-            }
+            // Trailers mean nothing here, and an empty piece is no progress.
+            Ok(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) if !data.is_empty() => return Ok(Some(data)),
+                _ => {}
+            },
         }
     }
 }
 
-fn too_large(max: usize) -> Problem {
-    let detail = format!("the body has more than {max} bytes; NDJSON has no such limit");
-    Problem::new(Code::BodyTooLarge, detail).with("limit", max as u64).closing()
+/// The problem of a request for which the budget of memory has no room.
+pub(in crate::http) fn no_room() -> Problem {
+    let detail = "the server holds as many bytes for requests in flight as it takes \
+                  (limits.memory_bytes_max), or this connection has its share; try again later";
+    Problem::new(Code::TooManyBytes, detail).closing()
 }
 
 /// The problem of a body that comes too slowly.

@@ -41,17 +41,22 @@ pub(super) fn parse_array(
     let objects = canonicalize_array(bytes, LIMITS, events_max.saturating_add(1), numbers)
         .map_err(refused)?;
     if objects.len() > events_max {
-        return Err(Problem::new(
-            Code::BatchTooLarge,
-            format!("more than {events_max} events in one array; send fewer, or NDJSON"),
-        )
-        .with("limit_events", events_max as u64));
+        return Err(too_many(events_max));
     }
     objects
         .iter()
         .enumerate()
         .map(|(index, object)| submission(object).map_err(|p| p.with("index", index as u64)))
         .collect()
+}
+
+/// The problem of an array with more than `events_max` elements.
+pub(super) fn too_many(events_max: usize) -> Problem {
+    Problem::new(
+        Code::BatchTooLarge,
+        format!("more than {events_max} events in one array; send fewer, or NDJSON"),
+    )
+    .with("limit_events", events_max as u64)
 }
 
 fn refused(error: JsonError) -> Problem {

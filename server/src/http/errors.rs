@@ -71,6 +71,7 @@ codes! {
     RequestInvalid = "request_invalid", 400, "A member of the request's body is missing, unknown or not of its form.";
     QueryInvalid = "query_invalid", 400, "A parameter of the query is unknown or not of its form.";
     BatchEmpty = "batch_empty", 400, "There is no event to append.";
+    TooManyRefused = "too_many_lines_refused", 400, "Too many lines of one request were refused for their own sake.";
     HostMissing = "host_missing", 400, "A request of HTTP/1.1 has no Host field.";
     HeaderRepeated = "header_repeated", 400, "A header field that must stand there once stands there twice.";
     BodyIncomplete = "body_incomplete", 400, "The body ended before it was whole.";
@@ -104,6 +105,7 @@ codes! {
     ReadFailed = "read_failed", 500, "The store could not be read, or contradicts itself.";
     VaultFailed = "vault_failed", 500, "The vault could not be written or read.";
     TooBusy = "too_many_requests_open", 503, "Too many long requests of this kind are open.";
+    TooManyBytes = "too_many_bytes_held", 503, "The server holds as many bytes in flight as it takes, or this connection has its share.";
     TooManyConnections = "too_many_connections", 503, "The server has as many connections as it takes.";
     ShuttingDown = "shutting_down", 503, "The server is shutting down.";
     SignerFailing = "signer_failing", 503, "The events could not be signed, so none was written.";
@@ -191,6 +193,21 @@ impl Problem {
         self
     }
 
+    /// Without what would make it long: a client decides how long names in its events are, and not how
+    /// long the answers are that it makes the server keep.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        if self.0.pointer.as_ref().is_some_and(|pointer| pointer.len() > SHORT_BYTES_MAX) {
+            self.0.pointer = None;
+        }
+        if self.0.detail.len() > SHORT_BYTES_MAX {
+            let end = self.0.detail.floor_char_boundary(SHORT_BYTES_MAX);
+            let begin = self.0.detail.get(..end).unwrap_or_default();
+            self.0.detail = format!("{begin}...").into();
+        }
+        self
+    }
+
     /// The kind of problem.
     #[must_use]
     pub fn code(&self) -> Code {
@@ -242,6 +259,8 @@ impl Problem {
     }
 }
 
+/// Longest text, in bytes, in the result of a refused line.
+const SHORT_BYTES_MAX: usize = 200;
 /// The member that says where in its envelope a number stands.
 const POINTER: &str = "pointer";
 

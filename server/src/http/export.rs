@@ -16,6 +16,7 @@ use indelible_core::json::push_string;
 use indelible_core::name::{LedgerName, Seq};
 use indelible_core::segment::push_line;
 use indelible_ledger::{Direction, Engine, SignedCheckpoint};
+use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::app::App;
@@ -25,9 +26,10 @@ use super::output::{self, Sender};
 use super::query::{Params, invalid};
 use super::range::Range;
 use crate::auth::Scope;
+use crate::budget::Account;
 
 /// Records, and bytes of them, that are read at once.
-const CHUNK: (usize, usize) = (1024, 1 << 20);
+const CHUNK: (usize, usize) = (1024, 256 << 10);
 /// Zstandard's level: 3 is its default, and faster than most disks and networks.
 const ZSTD_LEVEL: i32 = 3;
 /// Largest `limit` of an NDJSON listing: it is streamed, so only the number's own range bounds it.
@@ -51,7 +53,8 @@ pub(super) async fn export(
     let permit = app.long(&app.exports, "exports")?;
     let file = format!("{ledger}.export.jsonl{}", if compress { ".zst" } else { "" });
     let task = Export { engine: app.engine.clone(), ledger, checkpoint };
-    let output = stream(permit, move |sender| task.write(sender, compress));
+    let account = app.budget.account_of(&request);
+    let output = stream(&app, account, permit, move |sender| task.write(sender, compress));
     let media = if compress { "application/zstd" } else { NDJSON };
     let mut response = answer(output, media);
     if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{file}\"")) {
@@ -65,13 +68,14 @@ pub(super) async fn listing(
     app: &Arc<App>,
     ledger: LedgerName,
     params: Params,
+    account: Account,
 ) -> Result<Response, Problem> {
     let mut left = params.limit(LISTING_EVENTS_MAX)?.unwrap_or(usize::MAX);
     let permit = app.long(&app.exports, "exports and NDJSON listings")?;
     let name = ledger.clone();
     let mut range = app.read(move |engine| Range::of(engine, &name, &params)).await?;
     let engine = app.engine.clone();
-    let output = stream(permit, move |sender| {
+    let output = stream(app, account, permit, move |sender| {
         while left > 0 && !range.is_done() {
             let records = range
                 .read(&engine, &ledger, CHUNK.0.min(left), CHUNK.1)
@@ -82,7 +86,7 @@ pub(super) async fn listing(
                 out.extend_from_slice(&stored.record);
                 out.push(b'\n');
             }
-            if !sender.blocking_send(out.into()) {
+            if !sender.send(out.into()) {
                 return Ok(false);
             }
         }
@@ -98,21 +102,36 @@ fn answer(output: output::Output, media: &'static str) -> Response {
 }
 
 /// Runs `write` on a thread that may block. It says whether the answer is whole; false is a client that
-/// has gone.
+/// has gone, or was given up because it takes nothing.
 fn stream(
+    app: &App,
+    account: Account,
     permit: OwnedSemaphorePermit,
-    write: impl FnOnce(&Sender) -> io::Result<bool> + Send + 'static,
+    write: impl FnOnce(&Blocking) -> io::Result<bool> + Send + 'static,
 ) -> output::Output {
-    let (sender, output) = output::channel();
+    let (sender, output) = output::channel(account, app.limits.write_stall_timeout);
+    let blocking = Blocking { sender, runtime: Handle::current() };
     tokio::task::spawn_blocking(move || {
         let _permit = permit;
-        match write(&sender) {
-            Ok(true) => sender.blocking_end(),
+        match write(&blocking) {
+            Ok(true) => blocking.runtime.block_on(blocking.sender.end()),
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "an export or listing was broken off"),
         }
     });
     output
+}
+
+/// The sender, for a thread that may block.
+struct Blocking {
+    sender: Sender,
+    runtime: Handle,
+}
+
+impl Blocking {
+    fn send(&self, chunk: Bytes) -> bool {
+        self.runtime.block_on(self.sender.send(chunk))
+    }
 }
 
 struct Export {
@@ -122,17 +141,17 @@ struct Export {
 }
 
 impl Export {
-    fn write(&self, sender: &Sender, compress: bool) -> io::Result<bool> {
+    fn write(&self, sender: &Blocking, compress: bool) -> io::Result<bool> {
         if !compress {
-            return self.lines(|lines| Ok(sender.blocking_send(Bytes::from(lines))));
+            return self.lines(|lines| Ok(sender.send(Bytes::from(lines))));
         }
         let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL)?;
         encoder.include_checksum(true)?;
         let whole = self.lines(|lines| {
             encoder.write_all(&lines)?;
-            Ok(sender.blocking_send(Bytes::from(std::mem::take(encoder.get_mut()))))
+            Ok(sender.send(Bytes::from(std::mem::take(encoder.get_mut()))))
         })?;
-        Ok(whole && sender.blocking_send(Bytes::from(encoder.finish()?)))
+        Ok(whole && sender.send(Bytes::from(encoder.finish()?)))
     }
 
     /// Hands the file's lines to `put`, some at a time; stops when it says false.

@@ -13,6 +13,7 @@ use indelible_ledger::{EngineMetrics, Histogram};
 use super::app::App;
 use super::errors::Problem;
 use crate::auth::Scope;
+use crate::budget::Kind;
 
 /// Ledgers whose size is shown: a monitoring system pays for every series.
 const LEDGERS_MAX: usize = 200;
@@ -157,11 +158,38 @@ fn http(text: &mut Text, app: &App) {
     ] {
         text.counter(name, help, value.load(Relaxed));
     }
+    budget(text, app);
     text.head("indelible_http_responses_total", "counter", "Answers begun, by class of status.");
     for (class, count) in app.metrics.by_class.iter().enumerate().skip(2) {
         let count = count.load(Relaxed);
         text.line(format_args!("indelible_http_responses_total{{status=\"{class}xx\"}} {count}"));
     }
+}
+
+fn budget(text: &mut Text, app: &App) {
+    text.gauge(
+        "indelible_memory_bytes_max",
+        "Bytes that may be held for what is in flight.",
+        app.budget.max() as u64,
+    );
+    text.head("indelible_memory_bytes", "gauge", "Bytes held for what is in flight, by kind.");
+    for (kind, name) in Kind::ALL {
+        let (used, _) = app.budget.figures(kind);
+        text.line(format_args!("indelible_memory_bytes{{kind=\"{name}\"}} {used}"));
+    }
+    let help = "Times that no room was left, by kind.";
+    text.head("indelible_memory_refused_total", "counter", help);
+    for (kind, name) in Kind::ALL {
+        let (_, refused) = app.budget.figures(kind);
+        text.line(format_args!("indelible_memory_refused_total{{kind=\"{name}\"}} {refused}"));
+    }
+    let (used, refused) = app.disk.figures();
+    text.gauge("indelible_spool_bytes", "Bytes of results set aside on disk.", used);
+    text.counter(
+        "indelible_spool_refused_total",
+        "Times that results were not set aside because total, share or free space forbade it.",
+        refused,
+    );
 }
 
 fn archive(text: &mut Text, app: &App) {

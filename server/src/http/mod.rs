@@ -6,6 +6,7 @@ mod body;
 mod clock;
 mod counters;
 mod docs;
+mod elements;
 mod envelope;
 pub mod errors;
 mod export;
@@ -18,10 +19,13 @@ mod ndjson;
 mod openapi;
 pub mod operations;
 mod output;
+mod pace;
 mod proofs;
 mod query;
 mod range;
+mod reachable;
 mod reads;
+pub(crate) mod recent;
 mod render;
 mod sse;
 
@@ -39,6 +43,7 @@ use tower::Service as _;
 
 use self::app::App;
 use self::errors::{Code, Problem};
+use crate::budget::Budget;
 use crate::listen::Handle;
 
 /// The whole interface: what is answered to any request.
@@ -99,6 +104,15 @@ impl Handle for Api {
         self.app.metrics.count(StatusCode::INTERNAL_SERVER_ERROR);
         let detail = "the server made a mistake; it is in its log";
         Problem::new(Code::Internal, detail).closing().into_response()
+    }
+
+    fn budget(&self) -> &Budget {
+        &self.app.budget
+    }
+
+    fn no_room(&self) -> Response {
+        self.app.metrics.count(StatusCode::SERVICE_UNAVAILABLE);
+        body::no_room().into_response()
     }
 
     fn over_limit(&self) -> Bytes {

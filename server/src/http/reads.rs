@@ -11,18 +11,23 @@ use indelible_core::name::{EventId, LedgerName, Seq};
 use indelible_ledger::{Engine, StoredRecord};
 
 use super::app::App;
-use super::body::NDJSON;
+use super::body::{NDJSON, no_room};
 use super::errors::{Code, Problem};
 use super::export;
 use super::ingest::json;
 use super::query::{Params, invalid};
 use super::range::Range;
 use crate::auth::Scope;
+use crate::budget::{Account, Grant, Kind};
 
 /// Events on a page where no limit is given.
 const PAGE_EVENTS_DEFAULT: usize = 100;
 /// Bytes of records on a page; a page that would have more is shorter.
 const PAGE_BYTES_MAX: usize = 8 << 20;
+/// Shortest page that is tried where the budget has little room.
+const PAGE_BYTES_MIN: usize = 64 << 10;
+/// A page is in memory twice: as records, and as the answer.
+const COPIES: usize = 2;
 /// Parameters that bound a listing.
 const BOUNDS: [&str; 5] = ["from", "to", "from_time", "to_time", "order"];
 
@@ -43,11 +48,13 @@ pub(super) async fn list(
         return app.read(move |engine| by_id(engine, &ledger, &id)).await;
     }
     if wants_ndjson(request.headers()) {
-        return export::listing(&app, ledger, params).await;
+        let account = app.budget.account_of(&request);
+        return export::listing(&app, ledger, params, account).await;
     }
     let limit = params.limit(app.limits.page_events_max)?;
     let limit = limit.unwrap_or(PAGE_EVENTS_DEFAULT.min(app.limits.page_events_max));
-    app.read(move |engine| page(engine, &ledger, &params, limit)).await
+    let account = app.budget.account_of(&request);
+    app.read(move |engine| page(engine, &ledger, &params, limit, &account)).await
 }
 
 fn wants_ndjson(headers: &HeaderMap) -> bool {
@@ -66,10 +73,21 @@ fn page(
     ledger: &LedgerName,
     params: &Params,
     limit: usize,
+    account: &Account,
 ) -> Result<Response, Problem> {
     let mut range = Range::of(engine, ledger, params)?;
-    let records = range.read(engine, ledger, limit, PAGE_BYTES_MAX)?;
+    let room = room_for_page(account).ok_or_else(no_room)?;
+    let records = range.read(engine, ledger, limit, room.bytes() / COPIES)?;
     Ok(events(&records, range.cursor()))
+}
+
+/// Room in the budget for reading and rendering a page. Where there is little, pages are shorter, and the
+/// cursor goes on from there.
+fn room_for_page(account: &Account) -> Option<Grant> {
+    let halves = std::iter::successors(Some(PAGE_BYTES_MAX), |bytes| Some(bytes / 2));
+    halves
+        .take_while(|bytes| *bytes >= PAGE_BYTES_MIN)
+        .find_map(|bytes| account.take(Kind::Answers, bytes * COPIES))
 }
 
 fn by_id(engine: &Engine, ledger: &LedgerName, id: &EventId) -> Result<Response, Problem> {

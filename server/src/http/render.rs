@@ -34,7 +34,7 @@ pub(super) fn push_result(out: &mut Vec<u8>, accepted: &Accepted, line: Option<u
     out.extend_from_slice(b"\"}");
 }
 
-/// A ledger: `{"created","digest","name","numbers","origin","root","sign_per","size","time"}`.
+/// A ledger: `{"created","digest","name","numbers","origin","principals","root","sign_per","size","time"}`.
 pub(super) fn push_ledger(out: &mut Vec<u8>, ledger: &LedgerInfo) {
     out.extend_from_slice(b"{\"created\":\"");
     out.extend_from_slice(&ledger.created.to_text());
@@ -46,7 +46,9 @@ pub(super) fn push_ledger(out: &mut Vec<u8>, ledger: &LedgerInfo) {
     out.extend_from_slice(ledger.numbers.as_str().as_bytes());
     out.extend_from_slice(b"\",\"origin\":");
     push_string(out, &ledger.origin);
-    out.extend_from_slice(b",\"root\":\"");
+    out.extend_from_slice(b",\"principals\":\"");
+    out.extend_from_slice(ledger.principals.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"root\":\"");
     push_base64(out, ledger.root.as_bytes());
     out.extend_from_slice(b"\",\"sign_per\":\"");
     out.extend_from_slice(ledger.sign_per.as_str().as_bytes());
@@ -80,7 +82,7 @@ pub(super) fn push_hash(out: &mut Vec<u8>, hash: &NodeHash) {
 mod tests {
     use indelible_core::hash::Digest;
     use indelible_core::json::{Limits, check_canonical};
-    use indelible_core::key::{KeyId, RecordSignature, Signature};
+    use indelible_core::key::{Ed25519Signature, KeyId, RecordSignature};
     use indelible_core::name::{EventId, Seq};
     use indelible_core::time::Timestamp;
 
@@ -95,7 +97,7 @@ mod tests {
             digest: Digest([7; 32]),
             signature: Some(RecordSignature {
                 key_id: KeyId::new(&format!("ed25519:{}", "a".repeat(64))).unwrap(),
-                signature: Signature([1; 64]),
+                signature: Ed25519Signature([1; 64]).into(),
             }),
             duplicate: true,
         };

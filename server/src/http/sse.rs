@@ -2,6 +2,10 @@
 //!
 //! Each event's `id` is its sequence number, so a browser's or client's `Last-Event-ID` resumes exactly
 //! behind the last record that it saw, after a break of any length.
+//!
+//! The bytes are made here and in [`recent`] rather than by axum's `Sse`: that renders each event anew for
+//! each stream and hands it over by itself, where a chunk of many events is to be rendered once for all
+//! followers and counted against the budget until it was written.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +16,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use indelible_core::json::push_u64;
 use indelible_core::name::{LedgerName, Seq};
-use indelible_ledger::Direction;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
@@ -22,13 +24,12 @@ use super::app::App;
 use super::errors::{Code, Problem};
 use super::output::{self, Sender};
 use super::query::{Params, invalid};
+use super::recent::{self, Ended, Following, Next, Recent};
 use crate::auth::Scope;
 use crate::listen::stopped;
 
 /// Time between signs of life while nothing happens: shorter than what proxies and clients wait.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// Records, and bytes of them, that are read at once.
-const CHUNK: (usize, usize) = (256, 1 << 20);
 /// Said first: how long a client waits before it connects again, in milliseconds.
 const HELLO: &[u8] = b"retry: 1000\n\n";
 
@@ -40,8 +41,7 @@ pub(super) async fn stream(
 ) -> Result<Response, Problem> {
     let ledger = app.ledger(&request, Scope::Read, &name)?;
     let params = Params::new(request.uri(), &["from"])?;
-    let durable = app.engine.watch(&ledger)?;
-    let size = *durable.borrow();
+    let size = app.engine.ledger(&ledger)?.size;
     let next = match last_event_id(request.headers())? {
         Some(last) => last.saturating_add(1),
         None => params.number("from")?.unwrap_or(size),
@@ -52,8 +52,10 @@ pub(super) async fn stream(
         return Err(Problem::new(Code::AheadOfLedger, detail).with("size", size));
     }
     let permit = app.long(&app.streams, "event streams")?;
-    let (sender, output) = output::channel();
-    let follower = Follower { app, ledger, next, durable, _permit: permit };
+    let account = app.budget.account_of(&request);
+    let (sender, output) = output::channel(account, app.limits.write_stall_timeout);
+    let following = Recent::follow(&app, &ledger)?;
+    let follower = Follower { app, ledger, next, following, _permit: permit };
     tokio::spawn(follower.run(sender));
     let mut response = Response::new(Body::new(output));
     let headers = response.headers_mut();
@@ -73,7 +75,7 @@ struct Follower {
     app: Arc<App>,
     ledger: LedgerName,
     next: u64,
-    durable: watch::Receiver<u64>,
+    following: Following,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -87,60 +89,45 @@ impl Follower {
             if *stop.borrow() {
                 return sender.end().await;
             }
-            if self.next < *self.durable.borrow_and_update() {
-                let chunk = match self.chunk().await {
-                    Ok(chunk) => chunk,
-                    Err(problem) => {
-                        tracing::warn!(code = problem.code().as_str(), "event stream broken off");
-                        return;
-                    }
-                };
-                if sender.send(chunk).await {
-                    continue;
+            let chunk = match self.following.next(self.next) {
+                Next::Events { bytes, end } => Ok((bytes, end)),
+                Next::Read(count) => {
+                    recent::events(&self.app, &self.ledger, self.next, count).await
                 }
-                return;
-            }
-            let grown = tokio::select! {
-                () = sender.closed() => return,
-                () = stopped(&mut stop) => continue,
-                grown = timeout(HEARTBEAT, self.durable.changed()) => grown,
+                Next::Nothing => {
+                    if self.wait(&sender, &mut stop).await {
+                        continue;
+                    }
+                    return;
+                }
+                Next::Ended(Ended::Stopped) => return sender.end().await,
+                Next::Ended(Ended::Failed) => return,
             };
-            match grown {
-                Ok(Ok(())) => {}
-                // The engine is gone, which only a stop does.
-                Ok(Err(_)) => return sender.end().await,
-                Err(_) => {
-                    if !sender.send(Bytes::from_static(b": waiting\n\n")).await {
+            match chunk {
+                Ok((bytes, end)) => {
+                    self.next = end;
+                    if !sender.send(bytes).await {
                         return;
                     }
+                }
+                Err(problem) => {
+                    tracing::warn!(code = problem.code().as_str(), "event stream broken off");
+                    return;
                 }
             }
         }
     }
 
-    /// The next records as events.
-    async fn chunk(&mut self) -> Result<Bytes, Problem> {
-        let from = Seq::new(self.next)?;
-        let ledger = self.ledger.clone();
-        let records = self
-            .app
-            .read(move |engine| {
-                Ok(engine.range(&ledger, from, Direction::Forward, CHUNK.0, CHUNK.1)?)
-            })
-            .await?;
-        let mut out = Vec::with_capacity(records.iter().map(|r| r.record.len() + 40).sum());
-        for stored in &records {
-            out.extend_from_slice(b"id: ");
-            push_u64(&mut out, stored.seq.get());
-            // A record is canonical JSON, which has no line breaks.
-            out.extend_from_slice(b"\ndata: ");
-            out.extend_from_slice(&stored.record);
-            out.extend_from_slice(b"\n\n");
-            self.next = stored.seq.get() + 1;
+    /// Waits for records, with signs of life; false when the client is gone.
+    async fn wait(&self, sender: &Sender, stop: &mut watch::Receiver<bool>) -> bool {
+        let grown = tokio::select! {
+            () = sender.closed() => return false,
+            () = stopped(stop) => return true,
+            grown = timeout(HEARTBEAT, self.following.grown(self.next)) => grown,
+        };
+        match grown {
+            Ok(()) => true,
+            Err(_) => sender.send(Bytes::from_static(b": waiting\n\n")).await,
         }
-        if out.is_empty() {
-            return Err(Problem::new(Code::ReadFailed, "durable records could not be read"));
-        }
-        Ok(out.into())
     }
 }

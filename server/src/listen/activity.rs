@@ -82,6 +82,11 @@ impl Activity {
         self.blocked.store(false, Relaxed);
     }
 
+    /// Requests being answered.
+    pub(super) fn requests(&self) -> usize {
+        self.requests.load(Relaxed) as usize
+    }
+
     /// Judges the connection as of now.
     pub(super) fn verdict(&self, limits: &Limits) -> Verdict {
         let now = self.now();

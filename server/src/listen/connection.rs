@@ -2,20 +2,17 @@
 
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
 use axum::response::Response;
 use futures_util::FutureExt as _;
-use http_body::{Frame, SizeHint};
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
+use hyper::{Method, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
@@ -23,8 +20,10 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::activity::{Activity, InFlight, Noted, Verdict};
+use super::answer::{self, Answers, Counted, Guarded, Room};
 use super::registry::{Entry, Registered};
 use super::{Counters, Handle, RequestOrder, stopped};
+use crate::budget::{Account, Kind};
 use crate::config::Limits;
 
 /// Pause between looks at a beginning that is shorter than `PRI`.
@@ -37,10 +36,18 @@ const EVICTION_GRACE: Duration = Duration::from_millis(10);
 const READ_BUFFER_MAX: usize = 256 << 10;
 /// Hyper's own limit of header fields.
 const HEADERS_MAX_HYPER: usize = 100;
-/// What an HTTP/2 client may have on its way to us in bytes, for a stream and for the connection.
-const H2_WINDOW: (u32, u32) = (1 << 20, 4 << 20);
+/// What any connection is counted with in bytes: its task, its buffers, a small answer.
+const CONNECTION_BYTES: usize = 16 << 10;
+/// What an HTTP/2 client may have on its way to us in bytes, for a stream and for the connection. All of it
+/// may have to be held, so it is counted; where the budget has no room, the connection gets the least that
+/// the protocol allows.
+const H2_WINDOW: (u32, u32) = (256 << 10, 512 << 10);
+/// The least window of an HTTP/2 connection in bytes (RFC 9113 section 6.9.2).
+const H2_WINDOW_MIN: u32 = 65_535;
 /// Answer bytes buffered for one HTTP/2 stream.
-const H2_SEND_BUFFER_MAX: usize = 256 << 10;
+const H2_SEND_BUFFER_MAX: usize = 64 << 10;
+/// What a request on HTTP/2 is counted with in bytes: its head, its state, a small answer.
+const H2_REQUEST_BYTES: usize = 8 << 10;
 /// Time between pings on an HTTP/2 connection, and for their answer.
 const H2_PING: Duration = Duration::from_secs(20);
 
@@ -85,24 +92,36 @@ impl<H: Handle> Connection<H> {
         let activity = Arc::new(Activity::new(!http2));
         self.place.entry.begin(&activity);
         let io = TokioIo::new(Noted::new(stream, Arc::clone(&activity)));
+        let account = self.handler.budget().account();
+        let requests = Requests {
+            handler: self.handler.clone(),
+            account: account.clone(),
+            answers: http2.then(Answers::default),
+        };
+        let judged = Judged { activity: Arc::clone(&activity), answers: requests.answers.clone() };
         let service = {
-            let (activity, counters) = (Arc::clone(&activity), Arc::clone(&self.counters));
-            let handler = self.handler.clone();
+            let counters = Arc::clone(&self.counters);
             let order = (!http2).then(RequestOrder::default);
             service_fn(move |mut request: Request<Incoming>| {
-                let guard = activity.request(&counters);
+                let in_flight = activity.request(&counters);
+                let extensions = request.extensions_mut();
+                extensions.insert(requests.account.clone());
                 if let Some(order) = &order {
-                    request.extensions_mut().insert(order.clone());
+                    extensions.insert(order.clone());
                 }
-                answer(handler.clone(), request, guard)
+                requests.clone().answer(request, in_flight)
             })
         };
+        let _held = account.take_base(CONNECTION_BYTES);
         if http2 {
-            let connection = self.http2().serve_connection(io, service);
-            self.drive(connection, &activity).await;
+            let has_room = account.has_room(H2_WINDOW.1 as usize);
+            let window = if has_room { H2_WINDOW.1 } else { H2_WINDOW_MIN };
+            let _window = account.take_base(window as usize);
+            let connection = self.http2(window).serve_connection(io, service);
+            self.drive(connection, &judged).await;
         } else {
             let connection = self.http1().serve_connection(io, service);
-            self.drive(connection, &activity).await;
+            self.drive(connection, &judged).await;
         }
     }
 
@@ -123,14 +142,14 @@ impl<H: Handle> Connection<H> {
         builder
     }
 
-    fn http2(&self) -> http2::Builder<TokioExecutor> {
+    fn http2(&self, window: u32) -> http2::Builder<TokioExecutor> {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.limits.streams_per_connection_max)
             .max_header_list_size(u32::try_from(self.limits.header_bytes_max).unwrap_or(u32::MAX))
-            .initial_stream_window_size(H2_WINDOW.0)
-            .initial_connection_window_size(H2_WINDOW.1)
+            .initial_stream_window_size(H2_WINDOW.0.min(window))
+            .initial_connection_window_size(window)
             .max_send_buf_size(H2_SEND_BUFFER_MAX)
             .keep_alive_interval(H2_PING)
             .keep_alive_timeout(H2_PING);
@@ -138,7 +157,7 @@ impl<H: Handle> Connection<H> {
     }
 
     /// Polls the connection to its end, judging it once in a while.
-    async fn drive<C>(&mut self, connection: C, activity: &Activity)
+    async fn drive<C>(&mut self, connection: C, judged: &Judged)
     where
         C: GracefulConnection,
     {
@@ -163,7 +182,7 @@ impl<H: Handle> Connection<H> {
                 }
                 // What has arrived meanwhile is answered; whoever only stays on loses the place now.
                 () = sleep(EVICTION_GRACE), if leaving && entry.idle_since().is_some() => return,
-                _ = judge.tick() => match activity.verdict(&self.limits) {
+                _ = judge.tick() => match judged.verdict(&self.limits) {
                     Verdict::Keep => closing = false,
                     // Whoever is told goodbye and stays is cut off at the next look.
                     Verdict::Close if closing => return,
@@ -182,6 +201,24 @@ impl<H: Handle> Connection<H> {
     }
 }
 
+/// What a connection is judged by.
+struct Judged {
+    activity: Arc<Activity>,
+    answers: Option<Answers>,
+}
+
+impl Judged {
+    /// Judges the connection, having dropped what is left of answers that nobody takes.
+    fn verdict(&self, limits: &Limits) -> Verdict {
+        let stuck = self.answers.as_ref().map_or(0, |all| all.stuck(limits.write_stall_timeout));
+        // While one request is alive, the connection is.
+        if stuck > 0 && stuck >= self.activity.requests() {
+            return Verdict::CutOff("took nothing of any answer");
+        }
+        self.activity.verdict(limits)
+    }
+}
+
 /// Whether the client begins with HTTP/2's preface; `None` when it closed without a word.
 async fn begins_as_http2(stream: &TcpStream) -> io::Result<Option<bool>> {
     let mut beginning = [0u8; 3];
@@ -197,12 +234,39 @@ async fn begins_as_http2(stream: &TcpStream) -> io::Result<Option<bool>> {
     }
 }
 
-async fn answer<H: Handle>(
+/// What the requests of a connection share.
+#[derive(Clone)]
+struct Requests<H> {
     handler: H,
-    request: Request<Incoming>,
-    guard: InFlight,
-) -> Result<Response<Guarded>, std::convert::Infallible> {
-    let response = match AssertUnwindSafe(handler.handle(request)).catch_unwind().await {
+    account: Account,
+    /// On HTTP/2.
+    answers: Option<Answers>,
+}
+
+impl<H: Handle> Requests<H> {
+    async fn answer(
+        self,
+        request: Request<Incoming>,
+        in_flight: InFlight,
+    ) -> Result<Response<Guarded>, std::convert::Infallible> {
+        let Self { handler, account, answers } = self;
+        let room = match *request.method() {
+            Method::GET | Method::HEAD => Room::Asked,
+            _ => Room::Given,
+        };
+        let held = answers.is_some().then(|| account.take(Kind::Connections, H2_REQUEST_BYTES));
+        let response = match &held {
+            Some(None) => handler.no_room(),
+            _ => answered(&handler, request).await,
+        };
+        let counted =
+            Counted { account: &account, room, answers: answers.as_ref(), held: held.flatten() };
+        Ok(answer::guard(response, counted, in_flight, || handler.no_room()))
+    }
+}
+
+async fn answered<H: Handle>(handler: &H, request: Request<Incoming>) -> Response {
+    match AssertUnwindSafe(handler.handle(request)).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
             let what = panic
@@ -213,32 +277,5 @@ async fn answer<H: Handle>(
             tracing::error!(panic = what, "a request's handler panicked");
             handler.panicked()
         }
-    };
-    Ok(response.map(|body| Guarded { body, _guard: guard }))
-}
-
-/// An answer's body that counts as a request in flight until it is dropped.
-struct Guarded {
-    body: Body,
-    _guard: InFlight,
-}
-
-impl http_body::Body for Guarded {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

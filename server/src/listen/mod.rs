@@ -16,6 +16,7 @@
 //! How slowly a body may come is decided where bodies are read, in [`crate::http`].
 
 mod activity;
+mod answer;
 mod connection;
 mod order;
 mod registry;
@@ -35,6 +36,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::budget::Budget;
 use crate::config::Limits;
 
 pub(crate) use self::order::RequestOrder;
@@ -61,6 +63,12 @@ pub trait Handle: Clone + Send + Sync + 'static {
 
     /// The answer to a request whose handler panicked.
     fn panicked(&self) -> Response;
+
+    /// What may be held in memory.
+    fn budget(&self) -> &Budget;
+
+    /// The answer to a request for which, or for whose answer, there is no room in the budget.
+    fn no_room(&self) -> Response;
 
     /// A whole HTTP/1.1 answer for a connection over the limit.
     fn over_limit(&self) -> Bytes;

@@ -23,9 +23,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::archiving::Archiving;
 use crate::archiving::schedule::{self, Schedule};
 use crate::auth::{TokenError, Tokens};
+use crate::budget::{Budget, Disk};
 use crate::config::{self, Config, ConfigError};
 use crate::http::Api;
 use crate::http::app::App;
+use crate::http::recent::Recent;
 use crate::listen::{self, Counters, stopped};
 use crate::opening::{self, NotOpened, TooLong};
 use crate::telemetry::{self, TelemetryError};
@@ -35,6 +37,12 @@ pub use folder::{PUBLIC_KEY_FILE, SIGNING_KEY_FILE};
 
 /// How often the token files are looked at.
 const TOKENS_EVERY: Duration = Duration::from_secs(1);
+
+/// Threads that may block beside those of reads and exports: for spools, archive runs and start-up.
+const BLOCKING_THREADS_BESIDE: usize = 8;
+/// Time that a blocking thread is kept without work. Each has memory of its own to allocate from, some
+/// megabytes after reading large records, which goes with it.
+const BLOCKING_IDLE: Duration = Duration::from_secs(2);
 
 /// Time that a start which is under way gets when it is told to stop.
 const START_GRACE: Duration = Duration::from_secs(2);
@@ -111,6 +119,8 @@ pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("indelible-http")
+        .max_blocking_threads(blocking_threads(&config.limits))
+        .thread_keep_alive(BLOCKING_IDLE)
         .build()
         .map_err(ServeError::Runtime)?;
     runtime.block_on(async {
@@ -283,6 +293,7 @@ async fn start_on(
     let limits = Arc::new(config.limits);
     let connections = Arc::new(Counters::default());
     let schedule = scheduled(&config.archive);
+    let budget = Budget::new(limits.memory_bytes_max);
     let archiving = Arc::new(Archiving::new(
         engine.clone(),
         &config.data_dir,
@@ -300,7 +311,13 @@ async fn start_on(
         archive: config.archive.settled(address),
         archiving: Arc::clone(&archiving),
         stop: stopping.clone(),
-        spool_dir: Arc::from(config.data_dir.as_path()),
+        recent: Recent::new(budget.account()),
+        budget,
+        disk: Arc::new(Disk::new(
+            Arc::from(config.data_dir.as_path()),
+            limits.spool_total_bytes_max,
+            limits.free_bytes_min,
+        )),
         reads: Arc::new(Semaphore::new(limits.reads_max)),
         exports: Arc::new(Semaphore::new(limits.exports_max)),
         streams: Arc::new(Semaphore::new(limits.streams_max)),
@@ -351,6 +368,12 @@ async fn refresh_tokens(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             Err(_) => {}
         }
     }
+}
+
+/// Threads that may block. Without a bound of its own the runtime would make up to 512, although so many
+/// never do something at once.
+fn blocking_threads(limits: &config::Limits) -> usize {
+    limits.reads_max + limits.exports_max + BLOCKING_THREADS_BESIDE
 }
 
 impl Drop for Running {

@@ -69,7 +69,7 @@ class Export:
         leave_all(report, [head for head in heads if head.origin != origin], "it is one of another ledger")
         self.heads = Heads(report, ledger, mine)
         self.state = Lines(report, ledger, False, self.heads)
-        self.state.measure_by(origin, trust.keys(origin))
+        self.state.measure_by(origin, trust)
         # Whether something of the file was not looked at.
         self.stopped = False
 
@@ -91,6 +91,7 @@ class Export:
             "records": state.count,
             "size": state.due,
             "sign_per": state.rules and state.rules[0],
+            "principals": state.rules and state.rules[2],
             "known_to": self.heads.known_to,
         }
 

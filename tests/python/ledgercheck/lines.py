@@ -1,7 +1,6 @@
 """Section 8.2: the lines of a ledger, in order, and the state that is carried on."""
 
-from . import ed25519
-from .keys import spelled
+from .algorithms import algorithm_of, is_known
 from .line import Line
 from .manifest import SEGMENT_RECORDS
 from .names import SEQ_MAX
@@ -36,7 +35,7 @@ class Lines:
 
     def __init__(self, report, ledger, in_vault, heads=None):
         self.report, self.ledger, self.in_vault, self.heads = report, ledger, in_vault, heads
-        self.origin, self.trusted, self.intact = None, {}, False
+        self.origin, self.trust, self.trusted, self.intact = None, None, set(), False
         self.due, self.stated, self.recomputed, self.bad_signature = 0, None, None, False
         self.time, self.rules, self.run = None, None, None
         # What a line said that was not certain makes nothing tampering later.
@@ -46,7 +45,7 @@ class Lines:
         self.count, self.damaged = 0, 0
         # Of this segment: its own tree, lines, key ids.
         self.own, self.own_count, self.kids = Subtrees(), 0, set()
-        self.kinds, self.end_missing = set(), False
+        self.kinds, self.newer, self.end_missing = set(), set(), False
         # Heads of more records are not compared with these lines: what is behind a manifest's run.
         self.compared_to = SEQ_MAX + 1
         # Lines signed with keys that are not trusted: how many, and (first, last) of each key that is not yet said.
@@ -54,8 +53,8 @@ class Lines:
         # What is said of several lines at once damages none of them at that moment.
         self.told_later = 0
 
-    def measure_by(self, origin, trusted):
-        self.origin, self.trusted = origin, trusted
+    def measure_by(self, origin, trust):
+        self.origin, self.trust, self.trusted = origin, trust, trust.keys(origin)
 
     def tell(self, code, kind, place, message):
         self.report.find(code, kind, self.ledger, place, message)
@@ -100,7 +99,7 @@ class Lines:
         run, self.run = self.run, None
         if run is None or self.rules is None:
             return
-        sign_per, max_unsigned = self.rules
+        sign_per, max_unsigned, _ = self.rules
         if sign_per == "record" or run.count > max_unsigned or run.first == 0 or at_the_end:
             kind = TAMPERING if run.firm and self.rules_are_certain else DAMAGE
             self.told_later += 1
@@ -190,17 +189,24 @@ class Step:
             kind = self.c if state.time_is_certain else DAMAGE
             self.tell("TIME_BACKWARDS", "the record's time is before the last one's", kind)
         state.time, state.time_is_certain = record.time, self.c == TAMPERING
-        contents = Contents(record, state.origin, state.trusted)
-        if contents.code:
+        contents = Contents(record, state.origin, state.trusted, state.rules and state.rules[2])
+        if contents.measured:
+            kind = self.c if state.rules_are_certain else DAMAGE
+            self.tell(contents.code, "it says of who wrote it what record 0 does not", kind)
+        elif contents.code:
             self.tell(contents.code, f"a record of kind {record.kind} that cannot be here")
         if contents.unknown_kind and contents.unknown_kind not in state.kinds and len(state.kinds) < KINDS_MAX:
             state.kinds.add(contents.unknown_kind)
             why = f"its kind {contents.unknown_kind} is not known here: a newer verifier is needed"
             state.report.leave("KIND_UNKNOWN", state.ledger, f"record {record.seq}", why)
         if contents.creation and state.rules is None:
-            state.rules = contents.creation["sign_per"], contents.creation["max_unsigned"]
+            rules = contents.creation
+            state.rules = rules["sign_per"], rules["max_unsigned"], rules["principals"]
             state.rules_are_certain = self.c == TAMPERING
             for kid in contents.strangers:
+                if not is_known(kid):
+                    self.newer(algorithm_of(kid))
+                    continue
                 self.tell("KEY_UNKNOWN", f"{kid} of record 0 is not trusted", DAMAGE)
 
     def digest(self):
@@ -218,10 +224,24 @@ class Step:
     def signature(self):
         state, line = self.state, self.line
         state.bad_signature = False
+        if line.certified:
+            self.newer("certificates in lines")
         if line.kid is None:
             return
-        if not ed25519.verify_record(spelled(line.kid), line.digest, line.signature):
+        if not is_known(line.kid):
+            self.newer(algorithm_of(line.kid))
+        if line.certified or not is_known(line.kid):
+            return
+        if state.trust.verify(line.kid, line.digest, line.signature) is False:
             state.bad_signature = True
             self.tell("SIG_INVALID", "the signature does not fit the digest")
         if line.kid not in state.trusted:
             state.meet(line.kid, self.seq)
+
+    def newer(self, what):
+        """Only a newer verifier can judge it; said once for each thing of a ledger."""
+        state = self.state
+        if what not in state.newer and len(state.newer) < KINDS_MAX:
+            state.newer.add(what)
+            why = f"{what} cannot be judged: a newer verifier is needed"
+            state.report.leave("VERSION_UNKNOWN", state.ledger, f"record {self.seq}", why)

@@ -184,14 +184,16 @@ pub const fn code(code: Code) -> Words {
         ),
         Code::KeyUnknown => words(
             "Signed by a key that you did not give",
-            "The signature may be good, but it is by a key that was not among those given with --key.",
+            "The signature may be good, but it is by a key that was not among those given with --key or \
+             --hmac-key.",
             "Check that the key file is the operator's for this server. If the operator uses a second \
-             key, get it on a trusted way (never from the evidence) and give it too.",
+             key, or signs records with one key and checkpoints with another, get it on a trusted way (never from the evidence) and give it too.",
         ),
         Code::NotCanonical => words(
             "Bytes have not the form that is laid down",
-            "Records have exactly one spelling. These bytes are another one, or no record at all: they were \
-             damaged, edited or saved by another program.",
+            "Records have exactly one spelling. These bytes are another one, or no record at all, or say more \
+             or less of who wrote them than this ledger's records do: they were damaged, edited or saved by \
+             another program.",
             "Get the file again as the server wrote it.",
         ),
         Code::TimeBackwards => words(

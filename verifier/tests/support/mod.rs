@@ -13,7 +13,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::hash::{Digest, NodeHash, Sha256Hash};
 use indelible_core::json::Numbers;
-use indelible_core::key::{KeyId, PublicKey, RecordSignature, Signature, VKey};
+use indelible_core::key::{Ed25519Signature, KeyId, PublicKey, RecordSignature, VKey};
 use indelible_core::manifest::{Content, Manifest};
 use indelible_core::merkle::{CompactRange, NodeSource, inclusion, leaf_hash, perfect_subtrees};
 use indelible_core::name::{EventId, LedgerName, Origin, Seq, ServerName};
@@ -21,7 +21,7 @@ use indelible_core::note;
 use indelible_core::receipt::{Receipt, Signed};
 use indelible_core::record::{Place, PreparedEvent, seal_system};
 use indelible_core::segment::{self, Run};
-use indelible_core::system::{Creation, SignPer};
+use indelible_core::system::{Creation, Principals, SignPer};
 use indelible_core::time::Timestamp;
 
 pub const SERVER: &str = "ledger.example.com";
@@ -48,12 +48,12 @@ impl Signer {
         VKey::new(name, self.public()).unwrap()
     }
 
-    pub fn sign(&self, message: &[u8]) -> Signature {
-        Signature(self.0.sign(message).to_bytes())
+    pub fn sign(&self, message: &[u8]) -> Ed25519Signature {
+        Ed25519Signature(self.0.sign(message).to_bytes())
     }
 
     pub fn record(&self, digest: &Digest) -> RecordSignature {
-        RecordSignature { key_id: self.key_id(), signature: self.sign(digest.as_bytes()) }
+        RecordSignature { key_id: self.key_id(), signature: self.sign(digest.as_bytes()).into() }
     }
 
     /// A signed note.
@@ -116,6 +116,7 @@ impl Plan {
             keys: vec![self.signer.key_id()],
             max_unsigned: self.max_unsigned,
             numbers: Numbers::Exact,
+            principals: Principals::Off,
         }
     }
 

@@ -15,6 +15,9 @@ pub(super) const RESEND_FROM: &str = "resend_from";
 /// Most bytes of events in a group, unless one event alone has more.
 const BYTES_MAX: usize = 256 << 10;
 
+/// What is held for a line beside its event: its place, its id, its result.
+const LINE_HELD_BYTES: usize = RESULT_BYTES + 192;
+
 /// A line of a group: an event that was submitted, or what is wrong with it.
 struct Slot {
     line: u64,
@@ -28,6 +31,8 @@ pub(super) struct Group {
     slots: Vec<Slot>,
     pub(super) events: Vec<Submission>,
     bytes: usize,
+    /// Lines of the whole request that were refused for their own sake.
+    refused: u64,
 }
 
 /// What was read of one request, and what came of it.
@@ -36,10 +41,23 @@ pub(super) struct Totals {
     pub(super) accepted: u64,
     pub(super) duplicates: u64,
     pub(super) failed: u64,
+    /// Those of the failed that the engine refused for their own sake.
+    pub(super) refused: u64,
 }
 
 /// The lines of a group that has gone to the engine.
-pub(super) struct Slots(Vec<Slot>);
+pub(super) struct Slots {
+    all: Vec<Slot>,
+    bytes: usize,
+}
+
+impl InFlight {
+    /// Bytes held for the group.
+    pub(super) fn held(&self) -> usize {
+        let (Self::Pending(slots, _) | Self::Known(slots, _)) = self;
+        slots.held()
+    }
+}
 
 /// A group on its way.
 pub(super) enum InFlight {
@@ -53,7 +71,7 @@ impl Group {
     /// An empty group for an engine that commits up to so many events at once.
     pub(super) fn new(batch_events_max: usize, numbers: Numbers) -> Self {
         let lines_max = LINES_MAX.min(batch_events_max);
-        Self { lines_max, numbers, slots: Vec::new(), events: Vec::new(), bytes: 0 }
+        Self { lines_max, numbers, slots: Vec::new(), events: Vec::new(), bytes: 0, refused: 0 }
     }
 
     /// Takes a line; a blank one needs no answer.
@@ -69,7 +87,10 @@ impl Group {
                 self.events.push(submission);
                 None
             }
-            Err(problem) => Some(problem),
+            Err(problem) => {
+                self.refused += 1;
+                Some(problem.shortened())
+            }
         };
         self.slots.push(Slot { line: number, problem });
     }
@@ -82,12 +103,26 @@ impl Group {
         self.slots.len() >= self.lines_max || self.bytes >= BYTES_MAX
     }
 
+    /// Bytes held for the group: its events, and the results that will be made of them.
+    pub(super) fn held(&self) -> usize {
+        self.bytes + self.slots.len() * LINE_HELD_BYTES
+    }
+
+    /// Lines of the whole request that could not be read as an event.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused
+    }
+
     /// Takes the lines and events out, leaving an empty group with the same room.
     pub(super) fn take(&mut self) -> (Slots, Vec<Submission>) {
+        let bytes = self.held();
         self.bytes = 0;
         let room = (self.slots.len(), self.events.len());
         let slots = std::mem::replace(&mut self.slots, Vec::with_capacity(room.0));
-        (Slots(slots), std::mem::replace(&mut self.events, Vec::with_capacity(room.1)))
+        (
+            Slots { all: slots, bytes },
+            std::mem::replace(&mut self.events, Vec::with_capacity(room.1)),
+        )
     }
 }
 
@@ -97,9 +132,14 @@ fn too_long() -> Problem {
 }
 
 impl Slots {
+    /// Bytes held for these lines until they are answered.
+    pub(super) fn held(&self) -> usize {
+        self.bytes
+    }
+
     /// The first line that holds an event.
     pub(super) fn first_line(&self) -> Option<u64> {
-        self.0.iter().find(|slot| slot.problem.is_none()).map(|slot| slot.line)
+        self.all.iter().find(|slot| slot.problem.is_none()).map(|slot| slot.line)
     }
 
     /// Writes a result line for each line of the group. Should it have failed, lines have to be sent
@@ -110,7 +150,7 @@ impl Slots {
         failed_from: u64,
         totals: &mut Totals,
     ) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.0.len() * RESULT_BYTES);
+        let mut out = Vec::with_capacity(self.all.len() * RESULT_BYTES);
         let mut results = match answer {
             Some(Ok(appended)) => appended.results.iter(),
             _ => [].iter(),
@@ -119,7 +159,7 @@ impl Slots {
             Some(Err(error)) => Some(failure(error, failed_from)),
             _ => None,
         };
-        for slot in self.0 {
+        for slot in self.all {
             match (slot.problem, &failed) {
                 (Some(problem), _) => push_problem(&mut out, slot.line, &problem, totals),
                 (None, Some(failed)) => push_problem(&mut out, slot.line, failed, totals),
@@ -166,7 +206,10 @@ fn push_outcome(
             push_result(out, accepted, Some(line));
             out.push(b'\n');
         }
-        Err(error) => push_problem(out, line, &Problem::from(error.clone()), totals),
+        Err(error) => {
+            totals.refused += 1;
+            push_problem(out, line, &Problem::from(error.clone()), totals);
+        }
     }
 }
 

@@ -7,6 +7,10 @@ use crate::http::envelope::ENVELOPE_BYTES_MAX;
 /// Longest line in bytes. It bounds what one client can make the server hold of a line without an end.
 pub(super) const LINE_BYTES_MAX: usize = ENVELOPE_BYTES_MAX;
 
+/// Bytes of a line over its limit that are skipped in the hope of its end: what a single oversized event
+/// takes. A line without an end ends the request.
+const SKIPPED_BYTES_MAX: usize = 8 * LINE_BYTES_MAX;
+
 /// What is kept between frames.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
@@ -14,6 +18,8 @@ pub(super) struct Lines {
     begun: Vec<u8>,
     /// The line that is arriving was given up because of its length; its rest is skipped.
     skipping: bool,
+    /// Bytes of it that were skipped.
+    skipped: usize,
 }
 
 /// One line of the body.
@@ -33,7 +39,12 @@ impl Lines {
 
     /// Bytes held of a line that has not ended.
     pub(super) fn held(&self) -> usize {
-        self.begun.len()
+        self.begun.capacity()
+    }
+
+    /// Whether the line that is arriving is so long that it has no end.
+    pub(super) fn is_endless(&self) -> bool {
+        self.skipped > SKIPPED_BYTES_MAX
     }
 
     /// The next line of `frame`, which is shortened by what was taken; `None` when it has no more, its
@@ -53,6 +64,7 @@ impl Lines {
         let (line, rest) = frame.split_at(end);
         *frame = rest.get(1..).unwrap_or_default();
         if std::mem::take(&mut self.skipping) {
+            self.skipped = 0;
             return Some(take(Line::TooLong));
         }
         if self.begun.is_empty() {
@@ -79,6 +91,7 @@ impl Lines {
 
     fn keep(&mut self, part: &[u8]) {
         if self.skipping {
+            self.skipped += part.len();
             return;
         }
         if self.begun.len() + part.len() > LINE_BYTES_MAX {

@@ -5,6 +5,10 @@
 //! enough groups are in flight, so a slow disk slows the client down through its own socket. Results
 //! that the client does not take go to a [`spool`], so a client may send everything before it reads.
 //!
+//! What is held for the request (a begun line, events on their way, results) is counted as it is, and no
+//! more is read while the connection has more than its share of the budget. A client that neither sends
+//! nor takes anything for the time of a stall is given up, and with it what was held.
+//!
 //! A group is what has arrived, not a fixed number: one line alone is committed at once.
 
 mod group;
@@ -17,6 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
+use axum::extract::Request as HttpRequest;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -24,49 +29,64 @@ use http_body_util::BodyExt as _;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use indelible_core::json::{Numbers, push_string, push_u64};
 use indelible_core::name::LedgerName;
-use indelible_ledger::{AppendError, Appended, Atomicity, Session, SignedCheckpoint};
+use indelible_ledger::{AppendError, Appended, Atomicity, Engine, Session, SignedCheckpoint};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use self::group::{Group, InFlight, RESEND_FROM, Slots, Totals};
 use self::lines::Lines;
-use self::spool::Spool;
+use self::spool::{MEMORY_BYTES_MAX, Spool};
 use super::app::App;
-use super::body::{NDJSON, allowed, too_slow};
+use super::body::{NDJSON, no_room, too_slow};
 use super::errors::{Code, Problem};
-use super::output::{self, Sender};
+use super::output::{self, ROOM_PAUSE, Sender};
+use super::pace::Pace;
+use crate::budget::{Account, Grant, Kind};
 use crate::listen::{RequestOrder, stopped};
 
 /// Most groups of one request in the engine: enough for one commit being flushed, one being signed and
 /// one being gathered; at 512 bytes an event about 4 MB.
 const GROUPS_IN_FLIGHT_MAX: usize = 16;
+/// Bytes for which there must be room before more of a body is read. A read may bring more; that is counted
+/// when it is there, and a client that sends little is never kept out by those that hold much.
+const READ_AHEAD_BYTES: usize = 8 << 10;
 /// Time that the rest of a body is still taken after the server stopped reading it. Closing with unread
 /// bytes would reset the connection, and the client would lose the closing line.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Answers an NDJSON request. The response begins at once and goes on while the body is read.
+/// Answers an NDJSON request; `engine` acts on behalf of who sent it. The response begins at once and goes on while the body is read.
 ///
 /// # Errors
-/// 404 when there is no such ledger.
+/// 404 when there is no such ledger, 503 when there is no room for one more request.
 pub(super) fn append(
     app: &Arc<App>,
+    engine: &Engine,
     ledger: LedgerName,
-    body: Body,
+    request: HttpRequest,
     numbers: Numbers,
     order: Option<RequestOrder>,
 ) -> Result<Response, Problem> {
     // Asked first, so that a typo is a 404 and not an error for each line.
     app.engine.ledger(&ledger)?;
-    let (sender, output) = output::channel();
+    let account = app.budget.account_of(&request);
+    if !account.has_room(READ_AHEAD_BYTES) {
+        return Err(no_room());
+    }
+    let body = request.into_body();
+    let (sender, output) = output::channel(account.clone(), app.limits.write_stall_timeout);
     let request = Request {
-        spool: Spool::new(Arc::clone(&app.spool_dir), app.limits.spool_bytes_max),
+        spool: Spool::new(Arc::clone(&app.disk), app.limits.spool_bytes_max),
+        held: account.take_anyway(Kind::Lines, 0),
+        account,
+        progress: Instant::now(),
+        piece_bytes_max: 0,
         app: Arc::clone(app),
         ledger,
-        session: app.engine.session(),
+        session: engine.session(),
         order,
         lines: Lines::default(),
         lines_read: 0,
-        line_begun: None,
+        line: None,
         group: Group::new(app.limits.batch_events_max, numbers),
         in_flight: VecDeque::new(),
         totals: Totals::default(),
@@ -82,6 +102,14 @@ pub(super) fn append(
 
 struct Request {
     app: Arc<App>,
+    /// The connection's.
+    account: Account,
+    /// What is held for this request now.
+    held: Grant,
+    /// When the client last sent or took something.
+    progress: Instant,
+    /// The largest piece that came: the connection's buffer has grown to it.
+    piece_bytes_max: usize,
     ledger: LedgerName,
     /// Keeps the groups in order when one of them fails.
     session: Session,
@@ -89,8 +117,8 @@ struct Request {
     order: Option<RequestOrder>,
     lines: Lines,
     lines_read: u64,
-    /// When the line that is arriving began, for its deadline.
-    line_begun: Option<Instant>,
+    /// When the line that is arriving began, and how it comes along.
+    line: Option<(Instant, Pace)>,
     group: Group,
     in_flight: VecDeque<InFlight>,
     spool: Spool,
@@ -111,6 +139,10 @@ enum Step {
     Committed(Result<Appended, AppendError>),
     Send,
     Stop,
+    /// There was no room in the budget; perhaps there is now.
+    Again,
+    /// The client does nothing.
+    Stalled,
     ClientGone,
 }
 
@@ -122,10 +154,9 @@ impl Request {
             tracing::error!(%error, "an NDJSON answer was broken off");
             return;
         }
-        if sender.room().await {
-            self.linger(body).await;
-            sender.end().await;
-        }
+        self.count_held();
+        self.linger(body).await;
+        sender.end().await;
     }
 
     async fn run_to_end(&mut self, body: &mut Body, sender: &Sender) -> io::Result<()> {
@@ -134,10 +165,11 @@ impl Request {
         loop {
             self.finish_known_groups().await?;
             reading = reading && self.stopped.is_none();
+            self.count_held();
             if !reading && self.in_flight.is_empty() {
                 if !std::mem::replace(&mut closed, true) {
                     let line = self.closing_line();
-                    self.spool.push(line).await?;
+                    self.spool.push(line, MEMORY_BYTES_MAX).await?;
                 }
                 if self.spool.is_empty() {
                     return Ok(());
@@ -146,14 +178,24 @@ impl Request {
             match self.step(reading, body, sender, &mut stop).await {
                 Step::Read(piece) => reading = self.read(piece, body).await,
                 Step::Committed(answer) => {
+                    // Until now it was not the client's turn.
+                    self.progress = Instant::now();
                     if let Some(InFlight::Pending(slots, _)) = self.in_flight.pop_front() {
                         self.finish(slots, Some(answer)).await?;
                     }
                 }
                 Step::Send => {
+                    self.progress = Instant::now();
                     if let Some(chunk) = self.spool.pop().await? {
-                        sender.send(chunk).await;
+                        sender.send_held(chunk);
                     }
+                }
+                Step::Again => {}
+                Step::Stalled if self.spool.is_empty() => self.stop(no_room()),
+                Step::Stalled => {
+                    self.held.set(0);
+                    sender.stalled();
+                    return Ok(());
                 }
                 Step::Stop => self.stop(Problem::new(
                     Code::ShuttingDown,
@@ -165,6 +207,17 @@ impl Request {
         }
     }
 
+    /// Counts what is held, however much it is: it is there.
+    fn count_held(&mut self) {
+        let on_their_way: usize = self.in_flight.iter().map(InFlight::held).sum();
+        let held = self.lines.held() + self.group.held() + on_their_way;
+        if held == 0 {
+            // The connection's buffer is empty and will be made as large as it needs to be.
+            self.piece_bytes_max = 0;
+        }
+        self.held.set(held + self.spool.memory_bytes() + self.piece_bytes_max);
+    }
+
     /// Waits for the next thing to do.
     async fn step(
         &mut self,
@@ -173,14 +226,18 @@ impl Request {
         sender: &Sender,
         stop: &mut watch::Receiver<bool>,
     ) -> Step {
-        let has_room = self.in_flight.len() < GROUPS_IN_FLIGHT_MAX && !self.spool.is_full();
+        let takes = self.in_flight.len() < GROUPS_IN_FLIGHT_MAX && !self.spool.is_full();
+        let has_room = takes && self.account.has_room(READ_AHEAD_BYTES);
         let patience = self.patience();
+        // Neither reading nor waiting for a commit: then it is the client's turn.
+        let clients_turn = self.in_flight.is_empty() && !(reading && has_room);
+        let stall = self.app.limits.write_stall_timeout.saturating_sub(self.progress.elapsed());
         let front = match self.in_flight.front_mut() {
             Some(InFlight::Pending(_, pending)) => Some(pending),
             _ => None,
         };
         let has_front = front.is_some();
-        let silent = if self.line_begun.is_none() { idle } else { too_slow };
+        let silent: fn() -> Problem = if self.line.is_none() { idle } else { too_slow };
         let committed = async {
             match front {
                 Some(pending) => pending.await,
@@ -198,22 +255,27 @@ impl Request {
             piece = timeout(patience, next_piece(body)), if reading && has_room => {
                 Step::Read(piece.unwrap_or_else(|_| Err(silent())))
             }
+            () = sleep(ROOM_PAUSE.min(stall)), if reading && takes && !has_room && !stall.is_zero() => {
+                Step::Again
+            }
+            () = sleep(stall), if clients_turn => Step::Stalled,
         }
     }
 
     /// How long the client may be silent now: long between lines, short within one.
     fn patience(&self) -> Duration {
         let limits = &self.app.limits;
-        match self.line_begun {
+        match &self.line {
             None => limits.stream_idle_timeout,
-            Some(begun) => {
-                allowed(self.lines.held() as u64, limits).saturating_sub(begun.elapsed())
+            Some((begun, pace)) => {
+                pace.left().min(limits.line_timeout.saturating_sub(begun.elapsed()))
             }
         }
     }
 
     /// Takes a piece and whatever else is there already; false at the body's end.
     async fn read(&mut self, piece: Piece, body: &mut Body) -> bool {
+        self.progress = Instant::now();
         let mut next = Some(piece);
         while let Some(piece) = next {
             match piece {
@@ -232,7 +294,10 @@ impl Request {
                     break;
                 }
             }
-            let has_room = self.in_flight.len() < GROUPS_IN_FLIGHT_MAX && self.stopped.is_none();
+            self.count_held();
+            let has_room = self.in_flight.len() < GROUPS_IN_FLIGHT_MAX
+                && self.stopped.is_none()
+                && self.account.has_room(READ_AHEAD_BYTES);
             next = if has_room { next_piece(body).now_or_never() } else { None };
         }
         self.flush().await;
@@ -241,6 +306,7 @@ impl Request {
 
     /// Cuts a piece into lines; every full group goes to the engine.
     async fn cut(&mut self, bytes: &[u8]) {
+        self.piece_bytes_max = self.piece_bytes_max.max(bytes.len());
         let mut rest = bytes;
         loop {
             let (lines, group) = (&mut self.lines, &mut self.group);
@@ -249,7 +315,10 @@ impl Request {
                 break;
             }
             self.lines_read = number;
-            self.line_begun = None;
+            self.line = None;
+            if self.has_too_many_refused() {
+                return;
+            }
             if self.group.is_full() {
                 self.flush().await;
                 if self.stopped.is_some() {
@@ -257,9 +326,34 @@ impl Request {
                 }
             }
         }
-        if self.lines.is_within_line() {
-            self.line_begun.get_or_insert_with(Instant::now);
+        self.watch_line(bytes.len());
+    }
+
+    /// Judges the line that has begun to arrive and not ended.
+    fn watch_line(&mut self, came: usize) {
+        if !self.lines.is_within_line() {
+            return;
         }
+        let (_, pace) =
+            self.line.get_or_insert_with(|| (Instant::now(), Pace::new(&self.app.limits)));
+        pace.came(came, self.lines.held());
+        if self.lines.is_endless() {
+            let detail = "a line does not end; lines after `lines` were not looked at";
+            self.stop(Problem::new(Code::LineTooLarge, detail));
+        }
+    }
+
+    /// Stops at too many refused lines: each costs an answer that is longer than itself can be.
+    fn has_too_many_refused(&mut self) -> bool {
+        let max = self.app.limits.refused_lines_max;
+        let too_many = self.group.refused() + self.totals.refused > max;
+        if too_many {
+            let detail = format!(
+                "{max} lines of this request were refused; lines after `lines` were not looked at"
+            );
+            self.stop(Problem::new(Code::TooManyRefused, detail).with("limit", max));
+        }
+        too_many
     }
 
     /// Gives the group to the engine, waiting for room in its queue: a client that is ahead of the disk
@@ -321,7 +415,10 @@ impl Request {
         }
         let failed_from = self.failed_from.unwrap_or_default();
         let lines = slots.render(answer.as_ref(), failed_from, &mut self.totals);
-        self.spool.push(lines.into()).await
+        // What was counted for the lines is more than their results take. Where others need the room, the
+        // disk holds them.
+        let has_room = self.account.has_room(READ_AHEAD_BYTES);
+        self.spool.push(lines.into(), if has_room { MEMORY_BYTES_MAX } else { 0 }).await
     }
 
     fn note_checkpoint(&mut self, checkpoint: &Arc<SignedCheckpoint>) {

@@ -3,43 +3,48 @@
 //! A client may send a million events before it reads the first result, about 300 MB of them. Were the
 //! server to stop reading when its buffers are full, both would wait for ever; were it to keep results
 //! in memory, any client could take all of it. So what exceeds a small buffer goes to a file in the data
-//! folder that is unlinked as soon as it is open: nothing is left behind, whatever happens.
+//! folder that has no name: nothing is left behind, whatever happens. The files of all requests together
+//! have a total and leave a floor of free space ([`Disk`]); where there is no room, the few results that
+//! are on their way stay in memory, and the server reads no more of the request.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
+
+use crate::budget::{Disk, DiskGrant};
 
 /// Bytes kept in memory for one request before its file is used.
 pub(super) const MEMORY_BYTES_MAX: usize = 1 << 20;
 /// Bytes read from the file at once.
 const CHUNK_BYTES: u64 = 256 << 10;
 
-static NEXT_NAME: AtomicU64 = AtomicU64::new(0);
-
-/// A queue of bytes: in memory what is older, in the file what is newer.
+/// A queue of bytes: in memory what is older, then the file, then in memory again what the disk had no
+/// room for.
 #[derive(Debug)]
 pub(super) struct Spool {
-    dir: Arc<Path>,
-    memory: VecDeque<Bytes>,
+    disk: Arc<Disk>,
+    older: VecDeque<Bytes>,
+    newer: VecDeque<Bytes>,
     memory_bytes: usize,
     file: Option<Arc<File>>,
     read: u64,
     written: u64,
+    on_disk: DiskGrant,
     file_bytes_max: u64,
 }
 
 impl Spool {
-    pub(super) fn new(dir: Arc<Path>, file_bytes_max: u64) -> Self {
+    pub(super) fn new(disk: Arc<Disk>, file_bytes_max: u64) -> Self {
         Self {
-            dir,
-            memory: VecDeque::new(),
+            on_disk: disk.grant(),
+            disk,
+            older: VecDeque::new(),
+            newer: VecDeque::new(),
             memory_bytes: 0,
             file: None,
             read: 0,
@@ -49,28 +54,39 @@ impl Spool {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.memory.is_empty() && self.read == self.written
+        self.memory_bytes == 0 && self.read == self.written
     }
 
-    /// Whether no more may be added before the client takes some. The file only shrinks when it is
+    /// Bytes held in memory.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
+    /// Whether no more should be added before the client takes some. The file only shrinks when it is
     /// empty, so its length is what counts.
     pub(super) fn is_full(&self) -> bool {
-        self.written >= self.file_bytes_max
+        self.written >= self.file_bytes_max || !self.newer.is_empty()
     }
 
-    /// Adds bytes at the end.
-    pub(super) async fn push(&mut self, bytes: Bytes) -> io::Result<()> {
-        let fits = self.memory_bytes + bytes.len() <= MEMORY_BYTES_MAX || self.memory.is_empty();
-        if fits && self.read == self.written {
+    /// Adds bytes at the end, of which up to `memory_max` stay in memory.
+    pub(super) async fn push(&mut self, bytes: Bytes, memory_max: usize) -> io::Result<()> {
+        let fits = self.memory_bytes + bytes.len() <= memory_max || self.older.is_empty();
+        if fits && self.read == self.written && self.newer.is_empty() {
             self.memory_bytes += bytes.len();
-            self.memory.push_back(bytes);
+            self.older.push_back(bytes);
+            return Ok(());
+        }
+        let length = bytes.len() as u64;
+        if !self.newer.is_empty() || !self.on_disk.grow(length) {
+            self.memory_bytes += bytes.len();
+            self.newer.push_back(bytes);
             return Ok(());
         }
         let file = match &self.file {
             Some(file) => Arc::clone(file),
             None => self.create().await?,
         };
-        let (at, length) = (self.written, bytes.len() as u64);
+        let at = self.written;
         blocking(move || file.write_all_at(&bytes, at)).await?;
         self.written += length;
         Ok(())
@@ -78,12 +94,15 @@ impl Spool {
 
     /// Takes bytes from the beginning; nothing when it is empty.
     pub(super) async fn pop(&mut self) -> io::Result<Option<Bytes>> {
-        if let Some(bytes) = self.memory.pop_front() {
+        if let Some(bytes) = self.older.pop_front() {
             self.memory_bytes -= bytes.len();
             return Ok(Some(bytes));
         }
         let Some(file) = self.file.clone().filter(|_| self.read < self.written) else {
-            return Ok(None);
+            std::mem::swap(&mut self.older, &mut self.newer);
+            let bytes = self.older.pop_front();
+            self.memory_bytes -= bytes.as_ref().map_or(0, Bytes::len);
+            return Ok(bytes);
         };
         let (at, left) = (self.read, self.written - self.read);
         let length = left.min(CHUNK_BYTES);
@@ -98,20 +117,15 @@ impl Spool {
         })
         .await?;
         (self.read, self.written) = if is_last { (0, 0) } else { (at + length, self.written) };
+        if is_last {
+            self.on_disk.clear();
+        }
         Ok(Some(bytes))
     }
 
     async fn create(&mut self) -> io::Result<Arc<File>> {
-        let dir = Arc::clone(&self.dir);
-        let file = blocking(move || {
-            let number = NEXT_NAME.fetch_add(1, Relaxed);
-            let path = dir.join(format!(".spool-{}-{number}", std::process::id()));
-            let mut options = OpenOptions::new();
-            let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-            std::fs::remove_file(&path)?;
-            Ok(Arc::new(file))
-        })
-        .await?;
+        let dir = self.disk.dir();
+        let file = Arc::new(blocking(move || tempfile::tempfile_in(dir)).await?);
         self.file = Some(Arc::clone(&file));
         Ok(file)
     }
@@ -128,6 +142,10 @@ async fn blocking<T: Send + 'static>(
 mod tests {
     use super::*;
 
+    fn disk(dir: &tempfile::TempDir, bytes_max: u64) -> Arc<Disk> {
+        Arc::new(Disk::new(dir.path().into(), bytes_max, 0))
+    }
+
     async fn drain(spool: &mut Spool, out: &mut Vec<u8>, at_most: usize) {
         for _ in 0..at_most {
             match spool.pop().await.unwrap() {
@@ -140,14 +158,14 @@ mod tests {
     #[tokio::test]
     async fn bytes_come_out_as_they_went_in_also_through_the_file() {
         let dir = tempfile::tempdir().unwrap();
-        let mut spool = Spool::new(dir.path().into(), 1 << 30);
+        let mut spool = Spool::new(disk(&dir, 1 << 30), 1 << 30);
         let (mut sent, mut got) = (Vec::new(), Vec::new());
         for round in 0..40u32 {
             // Ten pieces in, a few out: the queue runs from memory into the file and empties again.
             for piece in 0..10u32 {
                 let bytes = (round * 10 + piece).to_le_bytes().repeat(20_000);
                 sent.extend_from_slice(&bytes);
-                spool.push(Bytes::from(bytes)).await.unwrap();
+                spool.push(Bytes::from(bytes), MEMORY_BYTES_MAX).await.unwrap();
             }
             assert!(spool.memory_bytes <= MEMORY_BYTES_MAX);
             let at_most = if round % 7 == 6 { usize::MAX } else { round as usize % 3 };
@@ -163,11 +181,30 @@ mod tests {
     #[tokio::test]
     async fn a_full_file_says_so_until_it_is_emptied() {
         let dir = tempfile::tempdir().unwrap();
-        let mut spool = Spool::new(dir.path().into(), 1 << 20);
+        let mut spool = Spool::new(disk(&dir, 1 << 30), 1 << 20);
         while !spool.is_full() {
-            spool.push(Bytes::from(vec![1; 100_000])).await.unwrap();
+            spool.push(Bytes::from(vec![1; 100_000]), MEMORY_BYTES_MAX).await.unwrap();
         }
         drain(&mut spool, &mut Vec::new(), usize::MAX).await;
         assert!(!spool.is_full());
+    }
+
+    #[tokio::test]
+    async fn where_the_disk_has_no_room_it_is_full_and_loses_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut spool = Spool::new(disk(&dir, 1 << 20), 1 << 30);
+        let little = 256 << 10;
+        let (mut sent, mut got) = (Vec::new(), Vec::new());
+        for round in 0..4u8 {
+            for piece in 0..12u8 {
+                let bytes = vec![round * 12 + piece; 100_000];
+                sent.extend_from_slice(&bytes);
+                spool.push(Bytes::from(bytes), little).await.unwrap();
+            }
+            assert!(spool.is_full());
+            drain(&mut spool, &mut got, if round == 3 { usize::MAX } else { 3 }).await;
+        }
+        assert!(sent == got && spool.is_empty() && !spool.is_full());
+        assert_eq!(spool.disk.figures().0, 0);
     }
 }
