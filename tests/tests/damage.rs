@@ -245,7 +245,8 @@ fn spoil(data: &Path) -> Vec<(Space, &'static str)> {
         value[0] ^= 1;
         value
     };
-    let id = id::key(orders, &indelible_core::name::EventId::new("1-77").unwrap());
+    let id = indelible_core::name::EventId::new("1-77").unwrap();
+    let id = id::key(orders, id::IdHash::of(&id));
     let first = indelible_core::name::Seq::new(1).unwrap();
     let (tile, node) = (tile::key(orders, 1), node::key(orders, 8, 0));
     let (index, commit) =
@@ -320,7 +321,7 @@ fn records_that_are_damaged_are_named_with_ledger_and_range_and_not_repaired() {
     let all = store.rows(&Scan::all(Space::Blocks)).unwrap();
     let mut batch = Batch::new();
     // The second block of the fourth commit's kind: the events of `orders` in the first round.
-    let (key, value) = all.iter().find(|(_, value)| value.len() > 10_000).unwrap();
+    let (key, value) = all.iter().find(|(_, value)| value.len() > 3_000).unwrap();
     let mut value = value.clone();
     let last = value.len() - 1;
     value[last] ^= 0xff;

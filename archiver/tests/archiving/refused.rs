@@ -196,7 +196,7 @@ fn damage(world: &World, space: Space, places: usize) -> (usize, usize, usize) {
 fn a_damaged_record_of_the_database_is_not_archived() {
     let world = World::new(SignPer::Record);
     append(&world.engine, LEDGER, 60, 200);
-    let (refused, found, harmless) = damage(&world, Space::Blocks, 60);
+    let (refused, found, harmless) = damage(&world, Space::Bodies, 60);
     assert!(found > 20, "{found} found, {refused} refused by the engine");
     assert_eq!(harmless, 0);
 }

@@ -12,7 +12,7 @@ mod prepared;
 
 pub use by::By;
 pub use judge::{Judged, RecordFault, judge, judge_by};
-pub use prepared::PreparedEvent;
+pub use prepared::{PreparedEvent, body_hash};
 
 use core::iter::Peekable;
 use std::borrow::Cow;

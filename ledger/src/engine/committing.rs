@@ -11,20 +11,17 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::batch::{Waiting, fail_all};
-use super::entry::LedgerEntry;
 use super::lookup;
+use super::originals::Originals;
 use super::queue::Completion;
-use super::records::{LoadedBlock, accepted_before, corrupt, load_block};
 use super::recovery;
 use super::rows_of_commit::{Commit, RunToPublish};
-use super::run::{Done, One, Outcome};
+use super::run::Outcome;
 use super::sequencer::RETRY_AFTER;
 use super::shared::Shared;
-use crate::api::Accepted;
 use crate::error::{AppendError, ReadError};
 use crate::folder::{FolderGone, HeadFile, HeadWriter};
 use crate::metrics::Health;
-use crate::rows::LedgerNumber;
 use crate::rows::meta::StateRow;
 use crate::store::{Store, StoreError, StoreOpener};
 
@@ -141,22 +138,17 @@ impl Committing {
     }
 
     fn answer(&self, waiting: Vec<Waiting>, runs: &[RunToPublish], store: &dyn Store) {
-        let mut originals = Originals { shared: &self.shared, store, block: None };
+        let originals = Originals::new(&self.shared, store);
         for mut one in waiting {
             let outcome = std::mem::replace(&mut one.outcome, Ok(Outcome::Fresh(0..0)));
             let run = one.run.and_then(|run| runs.get(run));
             let record = one.record.take();
             let done = outcome.and_then(|outcome| {
-                let has_new = outcome.has_new();
-                originals.done(outcome, one.entry.as_ref(), run, record).map_err(
-                    |error| match error {
-                        // What is new in the group is durable: an error that says "nothing" would be untrue.
-                        error if has_new => {
-                            AppendError::OutcomeUnknown { reason: error.to_string().into() }
-                        }
-                        error => AppendError::Read(error),
-                    },
-                )
+                // What the group says is durable by now, new or sent before: an error that says "nothing"
+                // would be untrue.
+                originals.done(outcome, one.entry.as_ref(), run, record).map_err(|error| {
+                    AppendError::OutcomeUnknown { reason: error.to_string().into() }
+                })
             });
             one.answer(done);
         }
@@ -255,60 +247,4 @@ impl Committing {
         tracing::info!(commit = recovered.commit.0, "the database is open again");
         Ok(())
     }
-}
-
-/// Reads what duplicates duplicate, a block at a time: a batch that is sent again is mostly found in one.
-struct Originals<'a> {
-    shared: &'a Shared,
-    store: &'a dyn Store,
-    block: Option<(u64, LoadedBlock)>,
-}
-
-impl Originals<'_> {
-    fn done(
-        &mut self,
-        outcome: Outcome,
-        entry: Option<&Arc<LedgerEntry>>,
-        run: Option<&RunToPublish>,
-        record: Option<Vec<u8>>,
-    ) -> Result<Done, ReadError> {
-        // A group without a ledger wanted to create one that is there already; its answer says no more
-        // than that.
-        let Some(entry) = entry else {
-            return Ok(Done { outcome, run: None, record, checkpoint: None });
-        };
-        let outcome = match outcome {
-            Outcome::Fresh(places) => Outcome::Fresh(places),
-            Outcome::Mixed(ones) => Outcome::Mixed(
-                ones.into_iter().map(|one| self.resolve(one, entry)).collect::<Result<_, _>>()?,
-            ),
-        };
-        let checkpoint = match run {
-            Some(run) => Arc::clone(&run.signed.checkpoint),
-            None => Arc::clone(&lookup::head(self.shared, entry)?.checkpoint),
-        };
-        let run = run.map(|run| Arc::clone(&run.signed));
-        Ok(Done { outcome, run, record, checkpoint: Some(checkpoint) })
-    }
-
-    fn resolve(&mut self, one: One, entry: &LedgerEntry) -> Result<One, ReadError> {
-        let One::Before(seq) = one else { return Ok(one) };
-        self.shared.metrics.duplicates.add(1);
-        let ledger = entry.number;
-        let known = self.block.take().filter(|(of, block)| *of == ledger && block.contains(seq));
-        let block = match known {
-            Some((_, block)) => block,
-            None => load_block(self.store, LedgerNumber(ledger), seq)?
-                .ok_or_else(|| corrupt(&format!("record {seq} of '{}' is missing", entry.name)))?,
-        };
-        let accepted = original(&block, seq)?;
-        self.block = Some((ledger, block));
-        Ok(One::Duplicate(Box::new(accepted)))
-    }
-}
-
-fn original(block: &LoadedBlock, seq: indelible_core::name::Seq) -> Result<Accepted, ReadError> {
-    let decoded = block.decode()?;
-    let record = decoded.find(seq).ok_or_else(|| corrupt("a record is missing from its block"))?;
-    accepted_before(&block.stored(&record)?)
 }

@@ -14,12 +14,16 @@
 
 mod batch;
 mod committing;
+mod dropping;
 mod entry;
 mod fair;
 mod head_keeper;
+mod ids;
 mod lookup;
+mod lookups;
 pub(crate) mod nodes;
 mod open;
+mod originals;
 mod queue;
 mod read;
 pub(crate) mod records;
@@ -46,9 +50,9 @@ use indelible_core::system::System;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use self::entry::LedgerEntry;
-use self::fair::LOOK_UP_COST_BYTES;
-use self::queue::{Group, Refused, Work, look_ups_bytes};
+use self::entry::{Body, LedgerEntry};
+use self::queue::{Group, Known, Refused, Work};
+use self::resolve::Item;
 use self::run::{Answer, Outcome};
 use self::sequencer::RETRY_AFTER;
 use self::session::Turn;
@@ -62,15 +66,20 @@ use crate::error::{AppendError, CreateError, EventError, OpenError, ReadError};
 use crate::folder::FolderError;
 use crate::metrics::{EngineMetrics, Health};
 use crate::principal::{Principal, Tenant};
+use crate::rows::LedgerNumber;
 use crate::signer::Signer;
 use crate::store::StoreOpener;
 
 pub(crate) use self::batch::engine_digest;
+pub use self::dropping::Archived;
 pub(crate) use self::records::get as get_record;
 pub use self::session::Session;
 
 /// When a client whose group did not fit into the queue should try again: a few commits later.
 const BUSY_RETRY_AFTER: Duration = Duration::from_millis(250);
+
+/// Ids that a task looks up by itself: a new one costs a microsecond, a known one some ten.
+const IDS_INLINE_MAX: usize = 16;
 
 /// An open engine. Clones share it; it closes with [`Engine::close`], or when the last clone is dropped.
 #[derive(Clone)]
@@ -163,7 +172,10 @@ impl Engine {
         let tenant = self.tenant(&Tenant::of_ledger(&name));
         self.push_wait(self.group_of(work, tenant, (1, 0), answer)).await?;
         let done = pending.await.unwrap_or_else(|_| Err(stopped()))?;
-        let info = self.ledger(&name).map_err(AppendError::Read)?;
+        // It is there by now: an error that says "not created" would be untrue.
+        let info = self
+            .ledger(&name)
+            .map_err(|error| AppendError::OutcomeUnknown { reason: error.to_string().into() })?;
         match done.outcome {
             Outcome::Fresh(_) => Ok(info),
             Outcome::Mixed(_) => Err(CreateError::Exists(Box::new(info))),
@@ -227,9 +239,46 @@ impl Engine {
         atomicity: Atomicity,
         turn: Option<Turn>,
     ) -> Result<Pending, AppendError> {
-        let (group, pending) = self.group(ledger, events, atomicity, turn)?;
+        let (group, pending) = self.group_off_thread(ledger, events, atomicity, turn).await?;
         self.push_wait(group).await?;
         Ok(pending)
+    }
+
+    /// As [`Engine::submit`], for many events in an asynchronous task: looking up their ids does not hold
+    /// up other tasks.
+    ///
+    /// # Errors
+    /// As [`Engine::submit`].
+    pub async fn submit_many(
+        &self,
+        ledger: &LedgerName,
+        events: Vec<Submission>,
+        atomicity: Atomicity,
+    ) -> Result<Pending, AppendError> {
+        let (group, pending) = self.group_off_thread(ledger, events, atomicity, None).await?;
+        match self.inner.shared.queue.push(group) {
+            Ok(()) => Ok(pending),
+            Err((_, refused)) => Err(self.refused(refused)),
+        }
+    }
+
+    /// As [`Engine::group`], in a thread that may wait for the disk where there are many ids.
+    async fn group_off_thread(
+        &self,
+        ledger: &LedgerName,
+        events: Vec<Submission>,
+        atomicity: Atomicity,
+        turn: Option<Turn>,
+    ) -> Result<(Group, Pending), AppendError> {
+        let ids = events.iter().filter(|one| one.id.is_some()).count();
+        match &self.inner.shared.runtime {
+            Some(runtime) if ids > IDS_INLINE_MAX => {
+                let (engine, ledger) = (self.clone(), ledger.clone());
+                let group = move || engine.group(&ledger, events, atomicity, turn);
+                runtime.spawn_blocking(group).await.unwrap_or_else(|_| Err(stopped()))
+            }
+            _ => self.group(ledger, events, atomicity, turn),
+        }
     }
 
     /// Appends a record of the engine's own. With an id that was there before it is the same record
@@ -255,15 +304,12 @@ impl Engine {
         {
             return Err(AppendError::System("it has no canonical form"));
         }
-        let entry = self.writable(ledger)?;
-        let (answer, pending) = oneshot::channel();
         let bytes = canonical.len();
-        let tenant = self.tenant(&entry.tenant);
-        let work = Work::System(entry, id, canonical);
-        let mut group = self.group_of(work, tenant, (1, bytes), answer);
-        group.look_ups_bytes = LOOK_UP_COST_BYTES;
+        let item = Item::new(Some(id), Body::System(canonical));
+        let (group, pending) =
+            self.look_up(ledger, vec![item], bytes, Atomicity::AllOrNothing, None)?;
         self.push_wait(group).await?;
-        let appended: Appended = Pending(pending).await?;
+        let appended: Appended = pending.await?;
         match appended.results.into_iter().next() {
             Some(Ok(accepted)) => Ok(accepted),
             Some(Err(error)) => Err(AppendError::Event { index: 0, error }),
@@ -301,13 +347,50 @@ impl Engine {
             });
         }
         let entry = self.writable(ledger)?;
-        let tenant = self.tenant(&entry.tenant);
-        let events = self.written(events, &entry, &tenant)?;
-        let look_ups_bytes = look_ups_bytes(&events);
+        let events = self.written(events, &entry, &self.tenant(&entry.tenant))?;
+        let items = events.into_iter().map(|one| Item::new(one.id, Body::Event(one.event)));
+        let looked_up = self.look_up(ledger, items.collect(), bytes, atomicity, turn.clone());
+        if let (Some(turn), Err(_)) = (turn, &looked_up) {
+            // What the client has sent behind it must not be appended without it.
+            turn.fail();
+        }
+        looked_up
+    }
+
+    /// Looks ids up in what is durable, on the caller's thread, so that the sequencer, which is there for
+    /// everybody, has only to compare them with what is on its way.
+    fn look_up(
+        &self,
+        ledger: &LedgerName,
+        mut items: Vec<Item>,
+        bytes: usize,
+        atomicity: Atomicity,
+        turn: Option<Turn>,
+    ) -> Result<(Group, Pending), AppendError> {
+        let shared = &self.inner.shared;
+        let entry = self.writable(ledger)?;
+        let mut asked = None;
+        if items.iter().any(|item| item.id.is_some()) {
+            // In this order: what is durable after the first step is seen by the last.
+            asked = Some(shared.lookups.ask());
+            lookup::head(shared, &entry)
+                .and_then(|head| {
+                    let (number, size) = (LedgerNumber(entry.number), head.size());
+                    ids::look_up(&*shared.store.get()?, number, size, &mut items)
+                })
+                .map_err(refusing::unavailable)?;
+        }
+        let mut known = Known::default();
+        for item in items.iter().filter(|item| item.is_in_ledger()) {
+            known.events += 1;
+            known.bytes += item.body.len();
+        }
         let (answer, pending) = oneshot::channel::<Answer>();
-        let work = Work::Events(entry, events, atomicity);
-        let group = self.group_of(work, tenant, (count, bytes), answer);
-        Ok((Group { turn, look_ups_bytes, ..group }, Pending(pending)))
+        let events = items.len();
+        let tenant = self.tenant(&entry.tenant);
+        let work = Work::Events(entry, items, atomicity, asked);
+        let group = self.group_of(work, tenant, (events, bytes), answer);
+        Ok((Group { turn, known, ..group }, Pending(pending)))
     }
 
     /// A group of so many events and bytes, in the name of whoever writes through this clone.
@@ -320,7 +403,8 @@ impl Engine {
     ) -> Group {
         let principal = self.principal.clone();
         tracing::trace!(%principal, %tenant, events, bytes, "a group is submitted");
-        Group { work, principal, tenant, events, bytes, look_ups_bytes: 0, turn: None, answer }
+        let known = Known::default();
+        Group { work, principal, tenant, events, bytes, known, turn: None, answer }
     }
 
     /// Whose share of the engine it is: the tenant that the principal is bound to, else the ledger's.

@@ -103,6 +103,7 @@ fn shared(
         note_key: signer.note_key(),
         store: StoreCell::new(store),
         ledgers: Ledgers::new(config.limits.ledgers_in_memory_max),
+        lookups: Arc::default(),
         queue: Queue::new(config.limits.clone(), Arc::clone(&metrics)),
         metrics,
         state: Mutex::new(state),

@@ -3,26 +3,26 @@
 
 use std::sync::Arc;
 
-use indelible_core::name::{EventId, LedgerName};
+use indelible_core::name::LedgerName;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
 
 use super::entry::LedgerEntry;
-use super::fair::{EVENT_COST_BYTES, Fair, LOOK_UP_COST_BYTES, LOOK_UP_MADE_COST_BYTES, Load};
+use super::fair::{EVENT_COST_BYTES, Fair, KNOWN_COST_BYTES, Load};
+use super::lookups::Asked;
+use super::resolve::Item;
 use super::run::Answer;
 use super::session::Turn;
-use crate::api::{Atomicity, LedgerSettings, Submission};
+use crate::api::{Atomicity, LedgerSettings};
 use crate::config::EngineLimits;
 use crate::metrics::EngineMetrics;
 use crate::principal::{Principal, Tenant};
-use crate::server_id::ServerId;
 
 /// What a group asks for.
 #[derive(Debug)]
 pub(crate) enum Work {
-    Events(Arc<LedgerEntry>, Vec<Submission>, Atomicity),
-    /// A record of the engine's own: its id and its canonical system object.
-    System(Arc<LedgerEntry>, EventId, Vec<u8>),
+    /// Records to be, their ids looked up in the store. `Asked` says when, where there are ids.
+    Events(Arc<LedgerEntry>, Vec<Item>, Atomicity, Option<Asked>),
     Create(LedgerName, LedgerSettings),
 }
 
@@ -36,8 +36,8 @@ pub(crate) struct Group {
     pub(crate) tenant: Tenant,
     pub(crate) events: usize,
     pub(crate) bytes: usize,
-    /// What the sequencer has to look up for it, in bytes that are as much work.
-    pub(crate) look_ups_bytes: usize,
+    /// Of these, what is known to be in the ledger already.
+    pub(crate) known: Known,
     /// Its place in its session, if it has one.
     pub(crate) turn: Option<Turn>,
     pub(crate) answer: oneshot::Sender<Answer>,
@@ -47,7 +47,7 @@ impl Group {
     /// Groups of a tenant with the same key wait in one line.
     fn line(&self) -> u64 {
         match &self.work {
-            Work::Events(entry, ..) | Work::System(entry, ..) => entry.number,
+            Work::Events(entry, ..) => entry.number,
             // No ledger has this number.
             Work::Create(..) => u64::MAX,
         }
@@ -57,20 +57,21 @@ impl Group {
         Load { events: self.events, bytes: self.bytes }
     }
 
-    /// The work that the group makes for the pipeline, in bytes.
+    /// What the group costs the pipeline, in bytes: a signature takes as long as hashing and copying
+    /// some kilobytes, while what is in the ledger already is only passed on.
     fn cost(&self) -> usize {
-        self.bytes + self.events * EVENT_COST_BYTES + self.look_ups_bytes
+        let new = self.events.saturating_sub(self.known.events);
+        self.bytes.saturating_sub(self.known.bytes)
+            + new * EVENT_COST_BYTES
+            + self.known.events * KNOWN_COST_BYTES
     }
 }
 
-/// The work that it makes to look up the ids of events, in bytes.
-pub(crate) fn look_ups_bytes(events: &[Submission]) -> usize {
-    let ids = events.iter().filter_map(|one| one.id.as_ref());
-    ids.map(|id| match ServerId::parse(id) {
-        Some(_) => LOOK_UP_MADE_COST_BYTES,
-        None => LOOK_UP_COST_BYTES,
-    })
-    .sum()
+/// Events of a group of which nothing is left to do but to say so.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known {
+    pub(crate) events: usize,
+    pub(crate) bytes: usize,
 }
 
 /// Why the queue does not take a group now.

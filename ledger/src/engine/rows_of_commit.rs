@@ -13,6 +13,7 @@ use super::run::SignedRun;
 use crate::error::ReadError;
 use crate::rows::block::{self, BlockBuilder, BlockPlace};
 use crate::rows::head::HeadRow;
+use crate::rows::id::IdRow;
 use crate::rows::index::IndexRow;
 use crate::rows::kind::KindRow;
 use crate::rows::ledger::LedgerRow;
@@ -113,8 +114,9 @@ fn put_run(
         totals.ordinal += 1;
         totals.records += count as u64;
         totals.bytes += builder.record_bytes() as u64;
-        let value = builder.finish().map_err(|error| corrupt(&error.to_string()))?;
-        rows.put_owned(Space::Blocks, &block::key(place), value);
+        let block = builder.finish().map_err(|error| corrupt(&error.to_string()))?;
+        rows.put_owned(Space::Blocks, &block::key(place), block.tables);
+        rows.put_owned(Space::Bodies, &block::bodies_key(number, first), block.bodies);
         let row = IndexRow { place, count: u32::try_from(count).unwrap_or(u32::MAX), first_time };
         rows.put(Space::Index, &index::key(number, first), &row.encode());
     }
@@ -151,12 +153,10 @@ fn sign_blocks(
 }
 
 fn put_ids(rows: &mut store::Batch, number: LedgerNumber, signed: &SignedRun) {
-    let mut key = Vec::new();
-    for (place, one) in signed.facts.ids.iter().enumerate().filter(|(_, one)| one.given) {
-        if let Some(seq) = signed.seq(place) {
-            key.clear();
-            id::push_key(&mut key, number, &one.id);
-            rows.put(Space::Ids, &key, &id::encode(seq));
+    for (place, one) in signed.facts.ids.iter().enumerate() {
+        if let (Some((hash, content)), Some(seq)) = (one.row, signed.seq(place)) {
+            let row = IdRow { seq, content };
+            rows.put(Space::Ids, &id::key(number, hash), &row.encode());
         }
     }
 }

@@ -7,6 +7,7 @@ use indelible_core::key::{KeyId, PublicKey, RecordKey};
 use parking_lot::{Mutex, RwLock};
 
 use super::entry::Ledgers;
+use super::lookups::Lookups;
 use super::queue::Queue;
 use super::time::Time;
 use crate::config::EngineConfig;
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) store: StoreCell,
     pub(crate) ledgers: Ledgers,
     pub(crate) queue: Queue,
+    /// When groups on their way to the sequencer were looked up.
+    pub(crate) lookups: Arc<Lookups>,
     pub(crate) metrics: Arc<EngineMetrics>,
     /// How far the engine is, durably.
     pub(crate) state: Mutex<StateRow>,

@@ -155,7 +155,8 @@ async fn one(
         // It was there before, perhaps long ago, or its receipt takes record 0: it is read.
         None => {
             let (name, seq) = (ledger.clone(), accepted.seq);
-            let receipt = app.read(move |engine| Ok(engine.receipt(&name, seq)?)).await?;
+            let receipt = app.read(move |engine| Ok(engine.receipt(&name, seq)?)).await;
+            let receipt = receipt.map_err(|problem| without_receipt(problem, seq))?;
             receipt.ok_or_else(no_result)?.to_json()
         }
     };
@@ -165,6 +166,16 @@ async fn one(
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(response)
+}
+
+/// The event is in the ledger although its receipt cannot be read: whoever is told of a plain failure would
+/// take it for not appended.
+fn without_receipt(problem: Problem, seq: Seq) -> Problem {
+    if problem.code() == Code::BodyDropped {
+        return problem;
+    }
+    let text = format!("the event is record {seq}, but its receipt cannot be read now");
+    Problem::new(Code::OutcomeUnknown, text)
 }
 
 /// The problem of the only event is that of the request; no index is needed to name it.
@@ -199,7 +210,7 @@ async fn many(
         app.engine.ledger(ledger)?;
         return Err(Problem::new(Code::BatchEmpty, "the array has no element"));
     }
-    let appended = engine.submit(ledger, events, Atomicity::AllOrNothing)?.await?;
+    let appended = engine.submit_many(ledger, events, Atomicity::AllOrNothing).await?.await?;
     let mut out = Vec::with_capacity(512 + appended.results.len() * RESULT_BYTES);
     out.extend_from_slice(b"{\"checkpoint\":");
     push_string(&mut out, &appended.checkpoint.note);

@@ -68,8 +68,14 @@ const fn demanded(name: &'static str, doc: &'static str) -> Param {
 const JSON: &str = "application/json";
 const NDJSON: &str = "application/x-ndjson";
 const TEXT: &str = "text/plain";
-const READ: &[&str] =
-    &["ledger_not_found", "query_invalid", "name_invalid", "read_failed", "store_unavailable"];
+const READ: &[&str] = &[
+    "ledger_not_found",
+    "query_invalid",
+    "name_invalid",
+    "body_dropped",
+    "read_failed",
+    "store_unavailable",
+];
 
 const LIMIT: Param = query("limit", "integer", "At most so many on a page.");
 const CURSOR: Param =

@@ -15,12 +15,9 @@ use crate::principal::Tenant;
 /// copying some kilobytes.
 pub(crate) const EVENT_COST_BYTES: usize = 4096;
 
-/// What looking up the id that a client gave costs, in bytes: half of a signature.
-pub(crate) const LOOK_UP_COST_BYTES: usize = EVENT_COST_BYTES / 2;
-
-/// What finding a record by an id that the engine made costs, in bytes: blocks are read and bisected by
-/// time, which takes as long as a hundred signatures.
-pub(crate) const LOOK_UP_MADE_COST_BYTES: usize = 100 * EVENT_COST_BYTES;
+/// What an event costs that its sender looked up and found in the ledger, in bytes: a fiftieth of one that
+/// is signed.
+pub(crate) const KNOWN_COST_BYTES: usize = 80;
 
 /// What each in turn may put into a batch. Small beside a batch, so that one batch holds something of many
 /// tenants and ledgers; large beside an event, so that turns are few.

@@ -78,8 +78,8 @@ fn a_tenant_with_500_ledgers_gets_as_much_as_one_with_one() {
 fn work_counts_and_not_the_number_of_groups() {
     let (small, small_cost) = group(1, 100);
     let (large, large_cost) = group(512, 256 << 10);
-    // Known ids: few bytes, much work.
-    let (known, known_cost) = (group(100, 10_000).0, 100 * LOOK_UP_MADE_COST_BYTES);
+    // Few bytes, much work.
+    let (known, known_cost) = (group(100, 10_000).0, 100 * 100 * EVENT_COST_BYTES);
     let one = |name: &str, line, load, cost| (tenant(name), line, load, cost);
     let mut lines = vec![one("large", 0, large, large_cost), one("known", 1, known, known_cost)];
     // Enough of them that what waits of this tenant is always more than its share.

@@ -179,7 +179,7 @@ impl MemoryStore {
         if *open { run(&*self.tables()?) } else { Err(StoreError::Closed) }
     }
 
-    fn write(&self, batch: &Batch) -> Result<(), StoreError> {
+    fn write(&self, batch: &Batch, drop: Option<(&[u8], &[u8])>) -> Result<(), StoreError> {
         let fault = self.disk.faults.before_commit();
         let mut state = self.disk.state.lock();
         match state.owner {
@@ -195,6 +195,10 @@ impl MemoryStore {
         }
         if fault.as_ref().is_none_or(|fault| fault.persisted) {
             apply(&mut state, batch);
+            if let Some((from, to)) = drop {
+                let bodies = &mut Arc::make_mut(&mut state.tables).0[Space::Bodies.index()];
+                bodies.retain(|key, _| key.as_slice() < from || key.as_slice() >= to);
+            }
         }
         fault.map_or(Ok(()), |fault| Err(fault.cause))
     }
@@ -223,16 +227,11 @@ impl Read for MemoryStore {
 
 impl Store for MemoryStore {
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        let open = self.open.read_recursive();
-        if !*open {
-            return Err(StoreError::Closed);
-        }
-        let _turn = self.commits.lock();
-        self.poison.check()?;
-        self.write(batch).map_err(|error| match error {
-            StoreError::Closed => StoreError::Closed,
-            error => self.poison.note(error),
-        })
+        self.write_in_turn(batch, None)
+    }
+
+    fn drop_bodies(&self, from: &[u8], to: &[u8], note: &Batch) -> Result<(), StoreError> {
+        self.write_in_turn(note, Some((from, to)))
     }
 
     fn snapshot(&self, task: &mut SnapshotTask<'_>) -> Result<(), StoreError> {
@@ -259,6 +258,19 @@ impl Store for MemoryStore {
 }
 
 impl MemoryStore {
+    fn write_in_turn(&self, batch: &Batch, drop: Option<(&[u8], &[u8])>) -> Result<(), StoreError> {
+        let open = self.open.read_recursive();
+        if !*open {
+            return Err(StoreError::Closed);
+        }
+        let _turn = self.commits.lock();
+        self.poison.check()?;
+        self.write(batch, drop).map_err(|error| match error {
+            StoreError::Closed => StoreError::Closed,
+            error => self.poison.note(error),
+        })
+    }
+
     fn give_up(&self) {
         let mut state = self.disk.state.lock();
         if state.owner == Some(self.handle) {

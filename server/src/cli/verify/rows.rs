@@ -36,6 +36,7 @@ pub(super) fn json(checked: &Checked) -> Value {
         "repairable": is_repairable(checked),
         "rows_right": rows,
         "records": checked.records,
+        "records_without_bodies": checked.dropped,
         "commits": checked.commit.0,
     })
 }
@@ -61,12 +62,21 @@ pub(in crate::cli) fn text(checked: &Checked, data: &Path) -> anyhow::Result<()>
         };
         output::line(&format!("{word}  {}", output::harmless(&finding.to_string())))?;
     }
+    if checked.dropped > 0 {
+        output::line(&format!(
+            "The bodies of {} records were dropped after they were archived: their digests were taken as they \
+             are stored, and could not be computed anew.",
+            output::number(checked.dropped)
+        ))?;
+    }
     let kept = findings.kept().len() as u64;
     if findings.total() > kept {
         output::line(&format!("and {} more", output::number(findings.total() - kept)))?;
     }
     if findings.is_empty() {
-        let rows: u64 = checked.rows.iter().sum();
+        let beside = |(space, _): &(Space, u64)| !matches!(space, Space::Blocks | Space::Bodies);
+        let rows = Space::ALL.into_iter().zip(checked.rows).filter(beside);
+        let rows: u64 = rows.map(|(_, count)| count).sum();
         output::line(&format!(
             "Every row of the database is as the records say ({} beside the blocks of records).",
             output::number(rows)
