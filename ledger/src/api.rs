@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::engine::run::{Answer, Outcome, SignedRun};
 use crate::error::{AppendError, EventError};
+use crate::signer::SignerName;
 
 /// One event to append.
 #[derive(Debug)]
@@ -40,18 +41,20 @@ pub enum Atomicity {
 }
 
 /// What record 0 fixes for ever, as far as its creator decides it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerSettings {
     /// Which records carry a signature of their own.
     pub sign_per: SignPer,
     /// What becomes of numbers that a double does not carry, where a client does not say.
     pub numbers: Numbers,
+    /// Who signs the ledger; `None` is the engine's default signer.
+    pub signer: Option<SignerName>,
 }
 
-/// Numbers that a double does not carry are refused.
+/// Numbers that a double does not carry are refused, and the default signer signs.
 impl From<SignPer> for LedgerSettings {
     fn from(sign_per: SignPer) -> Self {
-        Self { sign_per, numbers: Numbers::Exact }
+        Self { sign_per, numbers: Numbers::Exact, signer: None }
     }
 }
 

@@ -35,6 +35,8 @@ pub use clock::{Clock, SystemClock};
 pub use config::{EngineConfig, EngineLimits};
 pub use engine::{Engine, Session};
 pub use error::{AppendError, CreateError, EventError, OpenError, ReadError};
-pub use metrics::{Counter, EngineMetrics, Gauge, Health, Histogram, HistogramSnapshot};
+pub use metrics::{
+    Counter, EngineMetrics, Gauge, Health, Histogram, HistogramSnapshot, LaneHealth, LaneInfo,
+};
 pub use opening::OpeningStep;
-pub use signer::{LocalEd25519, SignError, SignRequest, Signer};
+pub use signer::{LocalEd25519, SignError, SignRequest, Signer, SignerName, Signers, SignersError};

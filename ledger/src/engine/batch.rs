@@ -12,7 +12,6 @@ use super::run::{Answer, Outcome, Sealed};
 use super::session::Turn;
 use crate::error::AppendError;
 use crate::rows::CommitNumber;
-use crate::rows::meta::StateRow;
 
 /// A group that waits for its batch.
 #[derive(Debug)]
@@ -42,12 +41,10 @@ impl Waiting {
 
 /// A batch whose records are sealed: everything is decided but the signatures.
 pub(crate) struct Batch {
-    /// Ascends over all batches of this process.
+    /// Ascends over all batches of its lane.
     pub(crate) serial: u64,
-    /// The run of the pipeline; see [`super::entry::Tip::epoch`].
+    /// The run of the lane; see [`super::entry::Tip::epoch`].
     pub(crate) epoch: u64,
-    /// The engine's state after it. Unchanged when the batch has no records.
-    pub(crate) state: StateRow,
     /// One for each ledger that gets records, by ascending number.
     pub(crate) runs: Vec<Sealed>,
     pub(crate) waiting: Vec<Waiting>,
@@ -61,7 +58,7 @@ impl Batch {
 }
 
 /// Fails all of a batch's groups.
-pub(crate) fn fail_all(waiting: Vec<Waiting>, error: &AppendError) {
+pub(crate) fn fail_all(waiting: impl IntoIterator<Item = Waiting>, error: &AppendError) {
     for one in waiting {
         one.answer(Err(error.clone()));
     }

@@ -218,6 +218,11 @@ impl LedgerEntry {
         });
     }
 
+    /// The head cannot be read any more: whoever needs it reads it from the store, and hears why not.
+    pub(crate) fn forget_head(&self) {
+        self.head.store(None);
+    }
+
     /// Record 0 with its signature, as receipts of records without one carry it, if it has been read.
     pub(crate) fn signed_creation(&self) -> Option<&Arc<Signed>> {
         self.signed_creation.get()

@@ -1,21 +1,25 @@
-//! The engine: many ledgers, one pipeline.
+//! The engine: many ledgers, a lane for each signer, one place that commits.
 //!
 //! ```text
-//! submit -> queue -> sequencer -> signing -> committing -> answers
-//!           fair     ids, seq,    digests,   one synced
-//!           bounded  time, hash,  check-     write, then
-//!                    tree         points     published
+//!         one lane for each signer                        for all lanes
+//! submit -> queue -> sequencer -> signing ----+---------> committing -> answers
+//!           fair     ids, seq,    digests,    |           one synced
+//!           bounded  time, hash,  check-      |           write, then
+//!                    tree         points      |           published
+//! submit -> queue -> sequencer -> signing ----+
 //! ```
 //!
-//! Each stage is a thread of its own; while one batch is stored the next is signed and the one after is
-//! sequenced. A batch serves every ledger that has something queued, so ten thousand ledgers with one
-//! event each cost a few flushes, not ten thousand. Reads never enter the pipeline: they see what is
-//! durable.
+//! Sequencing and signing are a thread each in every lane; while one batch is stored the next is signed
+//! and the one after is sequenced. A batch serves every ledger of its lane that has something queued, and
+//! a commit everything that is signed, so ten thousand ledgers with one event each cost a few flushes, not
+//! ten thousand. What fails in a lane fails there only. Reads never enter a lane: they see what is durable.
 
 mod batch;
 mod committing;
+mod condition;
 mod entry;
 mod head_keeper;
+mod lane;
 mod lookup;
 pub(crate) mod nodes;
 mod open;
@@ -24,9 +28,11 @@ mod read;
 pub(crate) mod records;
 mod recovery;
 mod refusing;
+mod registry;
 mod resolve;
 mod rows_of_commit;
 pub(crate) mod run;
+mod running;
 mod sealing;
 mod sequencer;
 mod session;
@@ -36,7 +42,8 @@ mod time;
 mod watch;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use indelible_core::json::{Limits, Numbers};
 use indelible_core::name::{EventId, LedgerName};
@@ -45,9 +52,13 @@ use indelible_core::system::System;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use self::committing::Desk;
+use self::condition::{LeftAlone, Refusal};
 use self::entry::LedgerEntry;
+use self::lane::Lane;
 use self::queue::{Group, Refused, Work};
 use self::run::{Answer, Outcome};
+use self::running::Running;
 use self::sequencer::RETRY_AFTER;
 use self::session::Turn;
 use self::shared::Shared;
@@ -58,8 +69,8 @@ use crate::api::{
 use crate::config::EngineConfig;
 use crate::error::{AppendError, CreateError, OpenError, ReadError};
 use crate::folder::FolderError;
-use crate::metrics::{EngineMetrics, Health};
-use crate::signer::Signer;
+use crate::metrics::{EngineMetrics, Health, LaneInfo};
+use crate::signer::{Signer, SignerName, Signers};
 use crate::store::StoreOpener;
 
 pub(crate) use self::batch::engine_digest;
@@ -77,14 +88,29 @@ pub struct Engine {
 
 struct Inner {
     shared: Arc<Shared>,
-    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+    desk: Arc<Desk>,
+    running: Arc<Running>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    signer: Arc<dyn Signer>,
 }
 
 impl Inner {
-    /// Lets the pipeline finish what it took, and closes the store.
+    /// Takes nothing more. What was taken is finished; signatures are waited for a while only.
+    fn stop_taking(&self) {
+        let until = Instant::now() + self.shared.config.limits.sign_close_deadline;
+        self.shared.lanes.iter().for_each(|lane| lane.close(until));
+    }
+
+    /// Lets the lanes finish what they took, and closes the store.
     fn shut_down(&self) {
-        self.shared.queue.close();
-        for thread in std::mem::take(&mut *self.threads.lock()) {
+        self.stop_taking();
+        let limit = self.shared.config.limits.close_deadline;
+        let all_ended = self.running.wait(limit);
+        let threads = std::mem::take(&mut *self.threads.lock());
+        if !all_ended {
+            return self.leave_hanging(threads, limit);
+        }
+        for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("a thread of the engine has panicked");
             }
@@ -95,6 +121,33 @@ impl Inner {
         {
             tracing::error!(%error, "the database did not close cleanly; everything committed is safe");
         }
+    }
+
+    /// A write or a signer does not come back. Whoever waits is told; the threads that hang are left to
+    /// the end of the process, and the folder's lock with them.
+    fn leave_hanging(&self, threads: Vec<JoinHandle<()>>, limit: Duration) {
+        let names: Vec<&str> = threads
+            .iter()
+            .filter(|thread| !thread.is_finished())
+            .filter_map(|thread| thread.thread().name())
+            .collect();
+        let seconds = limit.as_secs_f32();
+        tracing::error!(
+            threads = names.join(", "),
+            "closing does not wait any longer for what has hung for {seconds} s (close_deadline); what was              acknowledged is safe, the next start reads the rest"
+        );
+        let reason: Arc<str> =
+            "the server was shut down while the disk did not answer to a write".into();
+        *self.shared.health.lock() = Health::Poisoned { reason: Arc::clone(&reason) };
+        self.desk.give_up_writes(&self.shared, &reason);
+        for lane in self.shared.lanes.iter() {
+            refusing::refuse(lane.queue.take_all(), &AppendError::Closed);
+            lane.queue.abandon();
+            lane.inbox.abandon();
+        }
+        *self.shared.health.lock() = Health::Closed;
+        // Not closed, which would wait for the write that hangs.
+        drop(self.shared.store.take("the engine is closed".into()));
     }
 }
 
@@ -116,7 +169,23 @@ impl Engine {
     /// # Errors
     /// [`OpenError`]; nothing has been changed then, and the text says what to do.
     pub fn open(config: EngineConfig, signer: Arc<dyn Signer>) -> Result<Self, OpenError> {
-        open::with_rocksdb(config, signer)
+        open::with_rocksdb(config, Signers::new(signer))
+    }
+
+    /// As [`Engine::open`] with several signers, each with ledgers of its own. One that fails or is slow
+    /// holds up its own ledgers only; all share the store and its commits.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_with(
+        config: EngineConfig,
+        signers: Signers,
+        store: Option<Box<dyn StoreOpener>>,
+    ) -> Result<Self, OpenError> {
+        match store {
+            Some(store) => open::with_store(config, signers, store.into()),
+            None => open::with_rocksdb(config, signers),
+        }
     }
 
     /// As [`Engine::open`] with another store; tests bring one in memory, whose every step can fail.
@@ -128,7 +197,7 @@ impl Engine {
         signer: Arc<dyn Signer>,
         store: Box<dyn StoreOpener>,
     ) -> Result<Self, OpenError> {
-        open::with_store(config, signer, store.into())
+        open::with_store(config, Signers::new(signer), store.into())
     }
 
     /// Creates a ledger: its record 0 names its origin, its keys and what is signed, for ever.
@@ -145,15 +214,26 @@ impl Engine {
             Err(ReadError::NotFound(_)) => {}
             Err(error) => return Err(AppendError::Read(error).into()),
         }
+        let settings = settings.into();
+        let lane = self.lane_for(settings.signer.as_ref())?;
         let (answer, pending) = oneshot::channel();
-        let work = Work::Create(name.clone(), settings.into());
-        self.push_wait(Group { work, events: 1, bytes: 0, turn: None, answer }).await?;
+        let work = Work::Create(name.clone(), settings);
+        self.push_wait(&lane, Group { work, events: 1, bytes: 0, turn: None, answer }).await?;
         let done = pending.await.unwrap_or_else(|_| Err(stopped()))?;
         let info = self.ledger(&name).map_err(AppendError::Read)?;
         match done.outcome {
             Outcome::Fresh(_) => Ok(info),
             Outcome::Mixed(_) => Err(CreateError::Exists(Box::new(info))),
         }
+    }
+
+    fn lane_for(&self, name: Option<&SignerName>) -> Result<Arc<Lane>, CreateError> {
+        let lanes = &self.inner.shared.lanes;
+        let lane = name.map_or_else(|| lanes.default(), |name| lanes.named(name));
+        lane.cloned().ok_or_else(|| CreateError::UnknownSigner {
+            name: name.cloned().unwrap_or_default(),
+            known: lanes.iter().map(|lane| lane.name.clone()).collect(),
+        })
     }
 
     /// Puts a group of events into the queue. Never blocks. Groups of one ledger are sequenced in the
@@ -185,8 +265,8 @@ impl Engine {
         atomicity: Atomicity,
         turn: Option<Turn>,
     ) -> Result<Pending, AppendError> {
-        let (group, pending) = self.group(ledger, events, atomicity, turn)?;
-        match self.inner.shared.queue.push(group) {
+        let (lane, group, pending) = self.group(ledger, events, atomicity, turn)?;
+        match lane.queue.push(group) {
             Ok(()) => Ok(pending),
             Err((_, refused)) => Err(self.refused(refused)),
         }
@@ -213,8 +293,8 @@ impl Engine {
         atomicity: Atomicity,
         turn: Option<Turn>,
     ) -> Result<Pending, AppendError> {
-        let (group, pending) = self.group(ledger, events, atomicity, turn)?;
-        self.push_wait(group).await?;
+        let (lane, group, pending) = self.group(ledger, events, atomicity, turn)?;
+        self.push_wait(&lane, group).await?;
         Ok(pending)
     }
 
@@ -241,11 +321,11 @@ impl Engine {
         {
             return Err(AppendError::System("it has no canonical form"));
         }
-        let entry = self.writable(ledger)?;
+        let (lane, entry) = self.writable(ledger)?;
         let (answer, pending) = oneshot::channel();
         let bytes = canonical.len();
         let work = Work::System(entry, id, canonical);
-        self.push_wait(Group { work, events: 1, bytes, turn: None, answer }).await?;
+        self.push_wait(&lane, Group { work, events: 1, bytes, turn: None, answer }).await?;
         let appended: Appended = Pending(pending).await?;
         match appended.results.into_iter().next() {
             Some(Ok(accepted)) => Ok(accepted),
@@ -268,7 +348,7 @@ impl Engine {
         events: Vec<Submission>,
         atomicity: Atomicity,
         turn: Option<Turn>,
-    ) -> Result<(Group, Pending), AppendError> {
+    ) -> Result<(Arc<Lane>, Group, Pending), AppendError> {
         let limits = &self.inner.shared.config.limits;
         let (count, bytes) =
             (events.len(), events.iter().map(|one| one.event.len()).sum::<usize>());
@@ -283,14 +363,14 @@ impl Engine {
                 bytes_max: limits.batch_bytes_max,
             });
         }
-        let entry = self.writable(ledger)?;
+        let (lane, entry) = self.writable(ledger)?;
         let (answer, pending) = oneshot::channel::<Answer>();
         let work = Work::Events(entry, events, atomicity);
-        Ok((Group { work, events: count, bytes, turn, answer }, Pending(pending)))
+        Ok((lane, Group { work, events: count, bytes, turn, answer }, Pending(pending)))
     }
 
-    /// A ledger that this engine can sign for, while it can store.
-    fn writable(&self, ledger: &LedgerName) -> Result<Arc<LedgerEntry>, AppendError> {
+    /// A ledger and the lane that signs it, while it can store.
+    fn writable(&self, ledger: &LedgerName) -> Result<(Arc<Lane>, Arc<LedgerEntry>), AppendError> {
         let shared = &self.inner.shared;
         if let Some(reason) = shared.poisoned() {
             return Err(AppendError::Unavailable { reason, retry_after: RETRY_AFTER });
@@ -305,23 +385,37 @@ impl Engine {
             }
             other => AppendError::Read(other),
         })?;
-        if !entry.keys.contains(&shared.key_id) {
-            let (expected, found) = (entry.keys.clone(), shared.key_id.clone());
-            return Err(AppendError::OtherKey { expected, found });
+        match shared.lanes.of(&entry.keys) {
+            Some(lane) => match lane.condition.refuses() {
+                None => Ok((Arc::clone(lane), entry)),
+                Some(Refusal::Resting(LeftAlone { reason, retry_after })) => {
+                    Err(AppendError::SignerResting {
+                        signer: lane.name.clone(),
+                        reason,
+                        retry_after,
+                    })
+                }
+                Some(Refusal::Stopped(reason)) => {
+                    Err(AppendError::Unavailable { reason, retry_after: RETRY_AFTER })
+                }
+            },
+            None => Err(AppendError::OtherKey {
+                expected: entry.keys.clone(),
+                found: shared.lanes.iter().map(|lane| lane.key_id.clone()).collect(),
+            }),
         }
-        Ok(entry)
     }
 
-    async fn push_wait(&self, group: Group) -> Result<(), AppendError> {
+    async fn push_wait(&self, lane: &Lane, group: Group) -> Result<(), AppendError> {
         let shared = &self.inner.shared;
         let mut group = group;
         loop {
             // Before the attempt: room that comes up between the two must not be missed.
-            let room = shared.queue.room();
+            let room = lane.queue.room();
             if let Some(reason) = shared.poisoned() {
                 return Err(AppendError::Unavailable { reason, retry_after: RETRY_AFTER });
             }
-            match shared.queue.push(group) {
+            match lane.queue.push(group) {
                 Ok(()) => return Ok(()),
                 Err((_, Refused::Closed)) => return Err(AppendError::Closed),
                 Err((back, Refused::Full)) => group = back,
@@ -344,6 +438,12 @@ impl Engine {
     #[must_use]
     pub fn health(&self) -> Health {
         self.inner.shared.health()
+    }
+
+    /// The signers, and how each is.
+    #[must_use]
+    pub fn lanes(&self) -> Vec<LaneInfo> {
+        self.inner.shared.lanes.iter().map(|lane| lane.info()).collect()
     }
 
     /// For how long the head file could not be written; `None` when it can.
@@ -379,10 +479,20 @@ impl Engine {
         &self.inner.shared.config
     }
 
-    /// The signer.
+    /// The signer of ledgers whose creator names none.
     #[must_use]
     pub fn signer(&self) -> Arc<dyn Signer> {
-        Arc::clone(&self.inner.shared.signer)
+        Arc::clone(&self.inner.signer)
+    }
+
+    /// The signer of a ledger; `None` when none here has its key.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn signer_of(&self, ledger: &LedgerName) -> Result<Option<Arc<dyn Signer>>, ReadError> {
+        let entry = lookup::entry(&self.inner.shared, ledger)?;
+        let lane = self.inner.shared.lanes.of(&entry.keys);
+        Ok(lane.map(|lane| Arc::clone(&lane.signer)))
     }
 
     /// Takes nothing more, finishes and answers what was taken, writes the head file, closes the store.
@@ -390,7 +500,7 @@ impl Engine {
     pub async fn close(self) {
         let (done, closed) = oneshot::channel();
         // Before anything waits, so that nobody can submit from now on.
-        self.inner.shared.queue.close();
+        self.inner.stop_taking();
         let inner = Arc::clone(&self.inner);
         let spawned = std::thread::Builder::new().name("indelible-close".into()).spawn(move || {
             inner.shut_down();

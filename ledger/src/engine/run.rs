@@ -68,6 +68,19 @@ impl Sealed {
         self.growth.size()
     }
 
+    /// Bytes of its records.
+    pub(crate) fn record_bytes(&self) -> usize {
+        self.blocks.iter().map(|(block, _)| block.record_bytes()).sum()
+    }
+
+    /// How many signatures it needs, its checkpoint's included.
+    pub(crate) fn signatures(&self) -> usize {
+        1 + match &self.to_sign {
+            ToSign::All => self.facts.digests.len(),
+            ToSign::These(places) => places.len(),
+        }
+    }
+
     /// The digests to sign, in the order of their records.
     pub(crate) fn push_digests_to_sign(&self, out: &mut Vec<Digest>) {
         let digests = &self.facts.digests;

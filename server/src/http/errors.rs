@@ -369,7 +369,9 @@ impl From<AppendError> for Problem {
             }
             AppendError::Event { index, error } => Self::from(error).with("index", index as u64),
             AppendError::OtherKey { .. } => Self::new(Code::KeyMismatch, detail),
-            AppendError::Signing(_) => Self::new(Code::SignerFailing, detail),
+            AppendError::Signing(_) | AppendError::SignerResting { .. } => {
+                Self::new(Code::SignerFailing, detail)
+            }
             AppendError::Unavailable { .. } => Self::new(Code::StoreUnavailable, detail),
             AppendError::EarlierFailed { .. } => Self::new(Code::EarlierFailed, detail),
             AppendError::OutcomeUnknown { .. } => Self::new(Code::OutcomeUnknown, detail),

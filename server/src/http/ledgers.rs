@@ -38,6 +38,7 @@ pub(super) async fn create(
     let settings = LedgerSettings {
         sign_per: sign_per.unwrap_or(SignPer::Record),
         numbers: numbers.unwrap_or_default(),
+        signer: None,
     };
     let is_wanted = |there: &LedgerInfo| {
         sign_per.is_none_or(|own| own == there.sign_per)
