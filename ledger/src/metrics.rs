@@ -98,6 +98,11 @@ impl Gauge {
         self.0.store(to, Relaxed);
     }
 
+    /// Takes one share of the number out and another in, where several add up to it.
+    pub(crate) fn replace(&self, before: u64, after: u64) {
+        self.0.fetch_add(after.wrapping_sub(before), Relaxed);
+    }
+
     /// The number.
     #[must_use]
     pub fn get(&self) -> u64 {

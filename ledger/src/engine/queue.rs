@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use indelible_core::name::{EventId, LedgerName};
@@ -151,11 +152,20 @@ pub(crate) struct Queue {
     room: Notify,
     limits: EngineLimits,
     metrics: Arc<EngineMetrics>,
+    /// Events and bytes as the metrics have them of this queue.
+    reported: (AtomicU64, AtomicU64),
 }
 
 impl Queue {
     pub(crate) fn new(limits: EngineLimits, metrics: Arc<EngineMetrics>) -> Self {
-        Self { state: Mutex::default(), wake: Condvar::new(), room: Notify::new(), limits, metrics }
+        Self {
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            room: Notify::new(),
+            limits,
+            metrics,
+            reported: Default::default(),
+        }
     }
 
     /// Takes a group, or gives it back.
@@ -310,8 +320,12 @@ impl Queue {
     }
 
     fn report(&self, state: &State) {
-        self.metrics.queue_events.set(state.events as u64);
-        self.metrics.queue_bytes.set(state.bytes as u64);
+        // Every lane has a queue; the numbers are of all.
+        let (events, bytes) = (state.events as u64, state.bytes as u64);
+        let before = self.reported.0.swap(events, Relaxed);
+        self.metrics.queue_events.replace(before, events);
+        let before = self.reported.1.swap(bytes, Relaxed);
+        self.metrics.queue_bytes.replace(before, bytes);
     }
 }
 
