@@ -30,12 +30,29 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     pub(crate) fn answer(self, answer: Answer) {
+        self.settle(answer).send();
+    }
+
+    /// Decides what the client is told. To be done in the order of the batches; telling it may come later.
+    pub(crate) fn settle(self, answer: Answer) -> Settled {
         let answer = match &self.turn {
             Some(turn) => turn.settle(answer),
             None => answer,
         };
+        Settled { to: self.answer, answer }
+    }
+}
+
+/// An answer that was decided and not given yet.
+pub(crate) struct Settled {
+    to: oneshot::Sender<Answer>,
+    answer: Answer,
+}
+
+impl Settled {
+    pub(crate) fn send(self) {
         // Whoever waited may have gone; what was written stays written.
-        let _ = self.answer.send(answer);
+        let _ = self.to.send(self.answer);
     }
 }
 

@@ -479,6 +479,13 @@ impl Engine {
         &self.inner.shared.config
     }
 
+    /// Whether the ledger is signed by the signer of that name; `None` stands for any.
+    #[must_use]
+    pub fn is_signed_by(&self, ledger: &LedgerInfo, name: Option<&SignerName>) -> bool {
+        let lane = self.inner.shared.lanes.of(&ledger.keys);
+        name.is_none_or(|name| lane.is_some_and(|lane| lane.name == *name))
+    }
+
     /// The signer of ledgers whose creator names none.
     #[must_use]
     pub fn signer(&self) -> Arc<dyn Signer> {

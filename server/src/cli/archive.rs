@@ -10,7 +10,7 @@ use indelible_archiver::{Archiver, DirectoryVault, Progress, Seal, Summary};
 use indelible_core::code::EXIT_GOOD;
 use indelible_core::key::VKey;
 use indelible_core::name::{LedgerName, ServerName};
-use indelible_ledger::{EngineConfig, LocalEd25519};
+use indelible_ledger::{EngineConfig, LocalEd25519, Signers};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -94,7 +94,7 @@ async fn offline(args: &Args, data: &Path, to: &Path) -> anyhow::Result<Value> {
     let vkey = VKey::parse_file(&vkey).with_context(|| vkey_path.display().to_string())?;
     let signer = Arc::new(LocalEd25519::load(&data.join(SIGNING_KEY_FILE))?);
     let config = EngineConfig::new(data, ServerName::new(vkey.name())?);
-    let engine = opening::engine(config, signer, None, OPEN_TIMEOUT_DEFAULT).await?;
+    let engine = opening::engine(config, Signers::new(signer), None, OPEN_TIMEOUT_DEFAULT).await?;
     let vault = DirectoryVault::open(to)?;
     let seal = if args.whole { Seal::Whole } else { Seal::Now };
     let archiver = Archiver::new(engine.clone(), data.to_owned());

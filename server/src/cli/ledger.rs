@@ -62,6 +62,9 @@ pub(super) struct CreateArgs {
     /// What becomes of numbers that a double does not carry, where an append does not say; fixed for ever
     #[arg(long, value_enum, default_value = "exact")]
     numbers: NumbersArg,
+    /// Which of the server's signers signs it (signing.keys); the one of the data folder unless given
+    #[arg(long, value_name = "NAME")]
+    signer: Option<String>,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -109,9 +112,12 @@ async fn create(args: CreateArgs) -> anyhow::Result<u8> {
         SignPer::Commit => "commit",
     };
     let numbers = Numbers::from(args.numbers);
-    let request = json!({
+    let mut request = json!({
         "name": args.name.as_str(), "numbers": numbers.as_str(), "sign_per": sign_per,
     });
+    if let (Some(signer), Some(members)) = (&args.signer, request.as_object_mut()) {
+        members.insert("signer".into(), signer.as_str().into());
+    }
     let client = args.connect.client()?;
     let (ledger, created): (Value, bool) = client.post_json("/v1/ledgers", &request).await?;
     if args.json {

@@ -394,6 +394,7 @@ impl From<CreateError> for Problem {
         let detail = error.to_string();
         match error {
             CreateError::Exists(_) => Self::new(Code::LedgerExists, detail),
+            CreateError::UnknownSigner { .. } => Self::new(Code::RequestInvalid, detail),
             CreateError::Append(error) => Self::from(error),
             _ => Self::new(Code::Internal, detail),
         }

@@ -9,7 +9,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use indelible_core::json::{Limits, Numbers, Value, push_string};
 use indelible_core::name::LedgerName;
 use indelible_core::system::SignPer;
-use indelible_ledger::{CreateError, LedgerInfo, LedgerSettings};
+use indelible_ledger::{CreateError, LedgerInfo, LedgerSettings, SignerName};
 
 use super::app::App;
 use super::errors::{Code, Problem};
@@ -31,18 +31,19 @@ pub(super) async fn create(
     let caller = app.allow(request.headers(), Scope::Admin)?;
     body::only_json(request.headers())?;
     let body = body::read_all(request.into_body(), &app.limits).await?;
-    let Wanted { name, sign_per, numbers } = wanted(&body)?;
+    let Wanted { name, sign_per, numbers, signer } = wanted(&body)?;
     if !caller.reaches(&name) {
         return Err(crate::auth::Denied::Ledger.into());
     }
     let settings = LedgerSettings {
         sign_per: sign_per.unwrap_or(SignPer::Record),
         numbers: numbers.unwrap_or_default(),
-        signer: None,
+        signer: signer.clone(),
     };
     let is_wanted = |there: &LedgerInfo| {
         sign_per.is_none_or(|own| own == there.sign_per)
             && numbers.is_none_or(|own| own == there.numbers)
+            && app.engine.is_signed_by(there, signer.as_ref())
     };
     let (status, ledger) = match app.engine.create_ledger(name, settings).await {
         Ok(ledger) => {
@@ -73,6 +74,7 @@ struct Wanted {
     name: LedgerName,
     sign_per: Option<SignPer>,
     numbers: Option<Numbers>,
+    signer: Option<SignerName>,
 }
 
 fn wanted(body: &[u8]) -> Result<Wanted, Problem> {
@@ -80,7 +82,7 @@ fn wanted(body: &[u8]) -> Result<Wanted, Problem> {
     let members = value
         .as_object()
         .ok_or_else(|| Problem::new(Code::RequestInvalid, "the body must be an object"))?;
-    let (mut name, mut sign_per, mut numbers) = (None, None, None);
+    let (mut name, mut sign_per, mut numbers, mut signer) = (None, None, None, None);
     for (member, value) in members {
         let text = value.as_str().unwrap_or_default();
         match member.as_str() {
@@ -95,14 +97,21 @@ fn wanted(body: &[u8]) -> Result<Wanted, Problem> {
                     Problem::new(Code::RequestInvalid, "`numbers` is \"exact\" or \"text\"")
                 })?);
             }
+            "signer" => {
+                let named = SignerName::new(text);
+                signer = Some(named.map_err(|error| {
+                    Problem::new(Code::RequestInvalid, format!("`signer`: {error}"))
+                })?);
+            }
             _ => {
-                let detail = "the members are `name` and, if wanted, `numbers` and `sign_per`";
+                let detail =
+                    "the members are `name` and, if wanted, `numbers`, `sign_per` and `signer`";
                 return Err(Problem::new(Code::RequestInvalid, detail));
             }
         }
     }
     let name = name.ok_or_else(|| Problem::new(Code::RequestInvalid, "`name` is missing"))?;
-    Ok(Wanted { name, sign_per, numbers })
+    Ok(Wanted { name, sign_per, numbers, signer })
 }
 
 /// One ledger.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::super::batch::Waiting;
+use super::super::batch::{Settled, Waiting};
 use super::super::entry::LedgerEntry;
 use super::super::lookup;
 use super::super::records::{LoadedBlock, accepted_before, corrupt, load_block};
 use super::super::rows_of_commit::RunToPublish;
-use super::super::run::{Answer, Done, One, Outcome};
+use super::super::run::{Done, One, Outcome};
 use super::super::shared::Shared;
 use crate::api::Accepted;
 use crate::error::{AppendError, ReadError};
@@ -41,7 +41,7 @@ pub(super) fn answer(
                 error => AppendError::Read(error),
             })
         });
-        answers.0.push((one, done));
+        answers.0.push(one.settle(done));
     }
     match &shared.answering {
         Some(runtime) if answers.0.len() >= TASK_MIN => {
@@ -53,13 +53,11 @@ pub(super) fn answer(
 
 /// Answers that are given when this is dropped: also where the runtime that should have given them ends
 /// before it does.
-struct Answers(Vec<(Waiting, Answer)>);
+struct Answers(Vec<Settled>);
 
 impl Drop for Answers {
     fn drop(&mut self) {
-        for (waiting, answer) in std::mem::take(&mut self.0) {
-            waiting.answer(answer);
-        }
+        std::mem::take(&mut self.0).into_iter().for_each(Settled::send);
     }
 }
 
