@@ -327,6 +327,16 @@ pub enum ReadError {
     /// What is stored contradicts itself.
     #[error("the database is damaged: {0}")]
     Corrupt(Arc<str>),
+    /// The record's body was dropped after it was archived. Its digest, its signature and every proof are
+    /// still here; the record itself is in the archive.
+    #[error(
+        "the body of record {seq} was dropped after it was archived; read it from the archive (its digest, \
+         signature and proofs are still here)"
+    )]
+    BodyDropped {
+        /// The record.
+        seq: Seq,
+    },
     /// The text must not be signed: it could stand for a checkpoint.
     #[error("this text is not signed: it could be taken for a checkpoint")]
     NotSignable,

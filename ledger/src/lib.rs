@@ -33,7 +33,7 @@ pub use api::{
 };
 pub use clock::{Clock, SystemClock};
 pub use config::{EngineConfig, EngineLimits};
-pub use engine::{Engine, Session};
+pub use engine::{Archived, Engine, Session};
 pub use error::{AppendError, CreateError, EventError, OpenError, ReadError};
 pub use metrics::{
     Counter, EngineMetrics, Gauge, Health, Histogram, HistogramSnapshot, LaneHealth, LaneInfo,

@@ -156,18 +156,18 @@ fn a_full_disk_that_gets_room_again_lets_nothing_slip_through() {
 
 #[test]
 fn a_read_that_fails_once_takes_everything_behind_it_along() {
-    let mut hits = 0;
     for skip in 0..40 {
         let place = place();
         let engine = place.open();
         create(&engine, "a", SignPer::Record);
-        let cause = StoreError::Io("scripted".into());
-        hits += u32::from(run_case(&place, engine, |faults| faults.fail_read(skip, cause)));
+        // Every group looks its ids up as it is submitted.
+        place.disk.faults().fail_read(skip, StoreError::Io("scripted".into()));
+        let failed = run_case(&place, engine, |_| {});
+        assert!(failed, "{skip}: the fault has hit nothing");
     }
-    assert!(hits > 20, "only {hits} of the faults have hit an append");
 }
 
-/// Half of each group is there already, so the answer needs reads after the commit.
+/// Half of each group is on its way already, so the answer needs reads after the commit.
 #[test]
 fn a_read_that_fails_after_the_commit_is_called_unknown_and_nothing_behind_it_appended() {
     let (mut hits, mut unknown) = (0, 0);
@@ -176,14 +176,13 @@ fn a_read_that_fails_after_the_commit_is_called_unknown_and_nothing_behind_it_ap
         let engine = place.open();
         create(&engine, "a", SignPer::Record);
         let first = |number: u64| with_id(&format!("e{number}"), number);
-        let before: Vec<_> = (0..8).map(first).collect();
-        for event in before {
-            append_one(&engine, "a", event).unwrap();
-        }
         let mut session = engine.session();
         let faults = place.disk.faults();
         faults.hold_commits();
-        // Old and new events in turn; the old ones are found in the store, before and after the commit.
+        let before: Vec<_> = (0..8)
+            .map(|n| session.submit(&name("a"), vec![first(n)], Atomicity::Each).unwrap())
+            .collect();
+        // Old and new events in turn; what the old ones duplicate is read once it is durable.
         let pending: Vec<_> = (0..8)
             .map(|n| {
                 let events = vec![first(n), with_id(&format!("e{}", 8 + n), 8 + n)];
@@ -195,6 +194,7 @@ fn a_read_that_fails_after_the_commit_is_called_unknown_and_nothing_behind_it_ap
         }
         faults.fail_read(skip, StoreError::Io("scripted".into()));
         faults.release_commits();
+        before.into_iter().for_each(|one| drop(one.wait().unwrap()));
         let answers: Vec<_> =
             pending.into_iter().map(|one| one.and_then(|one| one.wait())).collect();
         faults.clear();
@@ -211,7 +211,7 @@ fn a_read_that_fails_after_the_commit_is_called_unknown_and_nothing_behind_it_ap
         }
         hits += u32::from(failed < answers.len());
     }
-    assert!(hits > 10 && unknown > 0, "{hits} hits, {unknown} unknown outcomes");
+    assert!(hits > 5 && unknown > 0, "{hits} hits, {unknown} unknown outcomes");
 }
 
 #[test]

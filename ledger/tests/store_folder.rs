@@ -25,7 +25,7 @@ fn a_new_folder_is_private_and_says_its_version() {
     let data = dir.path().join("deep/data");
     let folder = DataFolder::open(&data).unwrap();
     assert!(folder.is_new());
-    assert_eq!(fs::read(data.join("format")).unwrap(), b"indelible data 2\n");
+    assert_eq!(fs::read(data.join("format")).unwrap(), b"indelible data 3\n");
     assert_eq!(
         (mode(&data), mode(&data.join("format")), mode(&data.join("lock"))),
         (0o700, 0o600, 0o600)
@@ -39,12 +39,12 @@ fn a_new_folder_is_private_and_says_its_version() {
 #[test]
 fn a_folder_of_a_newer_version_is_left_alone() {
     let dir = TempDir::new().unwrap();
-    fs::write(dir.path().join("format"), "indelible data 3\n").unwrap();
+    fs::write(dir.path().join("format"), "indelible data 4\n").unwrap();
     fs::write(dir.path().join("other"), "").unwrap();
     let error = DataFolder::open(dir.path()).unwrap_err();
-    assert!(matches!(error, FolderError::NewerFormat { found: 3, .. }), "{error}");
+    assert!(matches!(error, FolderError::NewerFormat { found: 4, .. }), "{error}");
     let text = error.to_string();
-    assert!(text.contains("version 3") && text.contains("newer program"), "{text}");
+    assert!(text.contains("version 4") && text.contains("newer program"), "{text}");
     assert!(matches!(DataFolder::check(dir.path()), Err(FolderError::NewerFormat { .. })));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
 }
@@ -69,10 +69,10 @@ fn a_format_file_that_says_something_else_is_damage() {
     let long = "x".repeat(1000);
     let texts = [
         "",
-        "indelible data 2",
+        "indelible data 3",
         "indelible data 02\n",
         "indelible data \n",
-        "indelible data 2\n\n",
+        "indelible data 3\n\n",
         "indelible data -2\n",
         &long,
     ];
@@ -182,7 +182,7 @@ fn a_database_with_key_spaces_of_a_later_version_is_left_alone() {
     RocksOpener::new(config.clone()).open().unwrap().close().unwrap();
     let mut options = rocksdb::Options::default();
     options.create_missing_column_families(true);
-    let names = ["default", "m", "l", "h", "b", "i", "d", "t", "n", "c", "z"];
+    let names = ["default", "m", "l", "h", "b", "r", "i", "d", "t", "n", "c", "z"];
     drop(rocksdb::DB::open_cf(&options, &path, names).unwrap());
     let error = RocksOpener::new(config.clone()).open().err().unwrap();
     assert!(matches!(&error, StoreError::NewerFormat(text) if text.contains("'z'")), "{error:?}");

@@ -5,19 +5,22 @@ use std::collections::HashMap;
 
 use indelible_core::encoding::hex;
 use indelible_core::hash::{Digest, LeafHash, NodeHash};
+use indelible_core::json::Numbers;
 use indelible_core::name::{EventId, LedgerName, Seq, ServerName};
+use indelible_core::record::PreparedEvent;
 use indelible_core::time::Timestamp;
 use indelible_ledger::folder::HeadFile;
 use indelible_ledger::rows::block::{
-    BLOCK_BYTES_TARGET, BLOCK_KEYS_MAX, Block, BlockBuilder, BlockError, BlockPlace,
+    BLOCK_BYTES_TARGET, BLOCK_KEYS_MAX, Block, BlockBuilder, BlockError, BlockPlace, BlockRows,
 };
 use indelible_ledger::rows::head::HeadRow;
+use indelible_ledger::rows::id::{ContentHash, IdHash};
 use indelible_ledger::rows::index::IndexRow;
 use indelible_ledger::rows::ledger::LedgerRow;
 use indelible_ledger::rows::meta::{IdentityRow, StateRow};
 use indelible_ledger::rows::tile::TileRow;
 use indelible_ledger::rows::{
-    CommitNumber, LedgerNumber, block, commit, head, id, index, ledger, node, tile,
+    CommitNumber, LedgerNumber, block, commit, dropped, head, id, index, ledger, node, tile,
 };
 use proptest::prelude::*;
 
@@ -40,7 +43,7 @@ fn vectors() -> HashMap<&'static str, (Vec<u8>, Vec<u8>)> {
             (name, (unhex(key), unhex(value)))
         })
         .collect();
-    assert_eq!(vectors.len(), 11);
+    assert_eq!(vectors.len(), 14);
     vectors
 }
 
@@ -71,9 +74,18 @@ fn fixed_rows_keep_their_bytes() {
     assert_eq!(index::parse_key(&vectors["i"].0), Ok((two, seq(41))));
 
     let event = EventId::new("Bestellung 17 / é").unwrap();
-    check("d", &id::key(two, &event), &id::encode(seq(42)));
-    assert_eq!(id::decode(&vectors["d"].1), Ok(seq(42)));
-    assert_eq!(id::parse_key(&vectors["d"].0), Ok((two, event)));
+    let prepared = PreparedEvent::prepare(br#"{"n":12345678901234567890}"#, Numbers::Text).unwrap();
+    let row = id::IdRow { seq: seq(42), content: ContentHash::of_event(&prepared) };
+    check("d", &id::key(two, IdHash::of(&event)), &row.encode());
+    assert_eq!(id::IdRow::decode(&vectors["d"].1), Ok(row));
+    assert_eq!(id::parse_key(&vectors["d"].0), Ok((two, IdHash::of(&event))));
+    let row = id::IdRow { seq: seq(43), content: ContentHash::of_system(br#"{"kind":"x"}"#) };
+    let event = EventId::new("indelible-key-1").unwrap();
+    check("d_system", &id::key(two, IdHash::of(&event)), &row.encode());
+
+    check("m_dropped", &dropped::key(two, seq(41)), &dropped::encode(seq(44)));
+    assert_eq!(dropped::parse_key(&vectors["m_dropped"].0), Ok((two, seq(41))));
+    assert_eq!(dropped::decode(&vectors["m_dropped"].1), Ok(seq(44)));
 
     let leaves: Vec<_> = (0..256).map(|n| LeafHash(word(&format!("leaf{n}")))).collect();
     check("t", &tile::key(two, 9), &tile::encode(&leaves).unwrap());
@@ -143,26 +155,37 @@ fn blocks_keep_their_bytes() {
     let [first, second] = ["ab", "cd"].map(|byte| format!("ed25519:{}", byte.repeat(32)));
     let digest = |n| Digest(word(&format!("digest{n}")));
 
-    let mut builder =
-        BlockBuilder::new(LedgerNumber(2), Seq::new(41).unwrap(), Some(Digest(word("prev"))));
+    let later = Timestamp::from_micros(MICROS + 70_000).unwrap();
+    let times = [time(), time(), later];
+    let prev = Some(Digest(word("prev")));
+    let mut builder = BlockBuilder::new(LedgerNumber(2), Seq::new(41).unwrap(), prev, time());
     for (n, record) in records.iter().enumerate() {
-        assert_eq!(builder.append(record, digest(n)), n);
+        assert_eq!(builder.append(record, digest(n), times[n]), n);
         assert_eq!(builder.record(n), Some(*record));
     }
     builder.sign(0, &first, &[1; 64]).unwrap();
     builder.sign(2, &second, &[2; 64]).unwrap();
     let place = BlockPlace { commit: CommitNumber(258), ordinal: 7 };
-    let value = builder.finish().unwrap();
-    assert_eq!((hex(&block::key(place)), hex(&value)), {
+    let rows = builder.finish().unwrap();
+    assert_eq!((hex(&block::key(place)), hex(&rows.tables)), {
         let (key, value) = &vectors["b_signed"];
         (hex(key), hex(value))
     });
+    let bodies_key = block::bodies_key(LedgerNumber(2), Seq::new(41).unwrap());
+    assert_eq!(vectors["r"], (bodies_key.to_vec(), rows.bodies));
+    assert_eq!(block::parse_bodies_key(&bodies_key), Ok((LedgerNumber(2), Seq::new(41).unwrap())));
     assert_eq!(block::parse_key(&vectors["b_signed"].0), Ok(place));
 
     let stored = Block::decode(&vectors["b_signed"].1).unwrap();
     assert_eq!((stored.ledger(), stored.first_seq().get(), stored.len()), (LedgerNumber(2), 41, 3));
     let last = stored.find(Seq::new(43).unwrap()).unwrap();
-    assert_eq!((last.bytes, last.digest, last.prev), (records[2], digest(2), Some(digest(1))));
+    let bodies = &vectors["r"].1;
+    stored.check_bodies(bodies).unwrap();
+    stored.check_bodies(&bodies[1..]).unwrap_err();
+    assert_eq!(last.bytes_in(bodies), records[2]);
+    assert_eq!((last.time, last.digest, last.prev), (later, digest(2), Some(digest(1))));
+    assert!(stored.times().eq(times));
+    assert_eq!((stored.first_time(), stored.last_time()), (time(), later));
     let signature = last.signature.unwrap();
     assert_eq!((signature.key_id, signature.bytes), (&*second, &[2; 64][..]));
     assert_eq!(stored.record(1).unwrap().signature, None);
@@ -171,56 +194,73 @@ fn blocks_keep_their_bytes() {
     assert!(stored.find(Seq::new(40).unwrap()).is_none());
     assert!(stored.key_ids().eq([&*first, &*second]));
 
-    let mut builder = BlockBuilder::new(LedgerNumber(1), Seq::ZERO, None);
-    builder.append(records[0], digest(0));
+    let mut builder = BlockBuilder::new(LedgerNumber(1), Seq::ZERO, None, time());
+    builder.append(records[0], digest(0), time());
     builder.sign(0, &first, &[3; 64]).unwrap();
-    assert_eq!(hex(&builder.finish().unwrap()), hex(&vectors["b_first"].1));
+    assert_eq!(hex(&builder.finish().unwrap().tables), hex(&vectors["b_first"].1));
     assert_eq!(Block::decode(&vectors["b_first"].1).unwrap().record(0).unwrap().prev, None);
 }
 
 #[test]
 fn a_builder_refuses_what_a_reader_could_not_read() {
     let zero = Digest([0; 32]);
-    let start = || BlockBuilder::new(LedgerNumber(1), Seq::new(5).unwrap(), Some(zero));
+    let start = || BlockBuilder::new(LedgerNumber(1), Seq::new(5).unwrap(), Some(zero), time());
     assert_eq!(start().finish(), Err(BlockError::Empty));
     let mut builder = start();
-    builder.append(b"", zero);
+    builder.append(b"", zero, time());
     assert_eq!(builder.finish(), Err(BlockError::EmptyRecord));
-    let mut builder = BlockBuilder::new(LedgerNumber(1), Seq::new(5).unwrap(), None);
-    builder.append(b"x", zero);
+    let mut builder = BlockBuilder::new(LedgerNumber(1), Seq::new(5).unwrap(), None, time());
+    builder.append(b"x", zero, time());
     assert_eq!(builder.finish(), Err(BlockError::PreviousDigest));
     let mut builder = start();
     assert_eq!(builder.sign(0, "k", b"s"), Err(BlockError::NoSuchRecord(0)));
-    builder.append(b"x", zero);
+    builder.append(b"x", zero, time());
     assert_eq!(builder.sign(0, "", b"s"), Err(BlockError::BadSignature));
     assert_eq!(builder.sign(0, "k", b""), Err(BlockError::BadSignature));
     assert_eq!(builder.sign(0, &"k".repeat(256), b"s"), Err(BlockError::BadSignature));
     builder.sign(0, "k", b"s").unwrap();
     assert_eq!(builder.sign(0, "k", b"longer"), Err(BlockError::BadSignature));
     for n in 1..=BLOCK_KEYS_MAX {
-        builder.append(b"x", zero);
+        builder.append(b"x", zero, time());
         let result = builder.sign(n, &format!("key {n}"), b"s");
         assert_eq!(result.is_ok(), n < BLOCK_KEYS_MAX, "key {n}");
     }
-    let failed: Result<usize, &str> = builder.append_with(|out| {
+    let failed: Result<usize, &str> = builder.append_with(time(), |out| {
         out.extend_from_slice(b"half of a rec");
         Err("no")
     });
     assert_eq!(failed, Err("no"));
-    assert_eq!(Block::decode(&builder.finish().unwrap()).unwrap().len(), 1 + BLOCK_KEYS_MAX);
+    assert_eq!(Block::decode(&builder.finish().unwrap().tables).unwrap().len(), 1 + BLOCK_KEYS_MAX);
+    for (micros, takes) in [
+        (MICROS - 1, false),
+        (MICROS, true),
+        (MICROS + u64::from(u32::MAX), true),
+        (MICROS + u64::from(u32::MAX) + 1, false),
+    ] {
+        let other = Timestamp::from_micros(micros).unwrap();
+        let mut builder = start();
+        assert_eq!(builder.takes(other), takes);
+        builder.append(b"x", zero, time());
+        builder.append(b"y", zero, other);
+        match builder.finish() {
+            Ok(rows) => assert_eq!(Block::decode(&rows.tables).unwrap().last_time(), other),
+            Err(error) => assert_eq!((error, takes), (BlockError::Time, false)),
+        }
+    }
 }
 
 #[test]
 fn a_block_is_full_at_its_target_and_takes_a_record_of_a_megabyte() {
-    let mut builder = BlockBuilder::new(LedgerNumber(1), Seq::ZERO, None);
+    let mut builder = BlockBuilder::new(LedgerNumber(1), Seq::ZERO, None, time());
     while !builder.is_full() {
-        builder.append(&[b'x'; 700], Digest([1; 32]));
+        builder.append(&[b'x'; 700], Digest([1; 32]), time());
     }
-    assert!((BLOCK_BYTES_TARGET..BLOCK_BYTES_TARGET + 700).contains(&(builder.record_bytes() + 1)));
+    assert!((BLOCK_BYTES_TARGET..BLOCK_BYTES_TARGET + 700).contains(&builder.record_bytes()));
     let large = vec![b'y'; 1 << 20];
-    let index = builder.append(&large, Digest([2; 32]));
-    let value = builder.finish().unwrap();
-    assert!(Block::decode(&value).unwrap().record(index).unwrap().bytes == large);
+    let index = builder.append(&large, Digest([2; 32]), time());
+    let rows = builder.finish().unwrap();
+    let block = Block::decode(&rows.tables).unwrap();
+    assert!(block.record(index).unwrap().bytes_in(&rows.bodies) == large);
 }
 
 /// Takes everything out of a value that any decoder lets out: none may panic.
@@ -232,13 +272,19 @@ fn touch(value: &[u8]) {
             assert_eq!(block.record(index).is_some(), index < block.len());
         }
         let _ = block.find(Seq::ZERO);
+        assert_eq!(block.times().len(), block.len());
+        assert!(block.first_time() <= block.last_time());
+        let ends = block.records().last().map(|record| record.place.end);
+        assert_eq!(ends, Some(block.body_bytes()));
     }
     let _ = HeadRow::decode(value).map(|row| assert_eq!(row.encode(), value));
     let _ = LedgerRow::decode(value).map(|row| assert_eq!(row.encode(), value));
     let _ = StateRow::decode(value).map(|row| assert_eq!(row.encode(), value));
     let _ = IdentityRow::decode(value).map(|row| assert_eq!(row.encode(), value));
     let _ = IndexRow::decode(value).map(|row| assert_eq!(row.encode()[..], *value));
-    let _ = id::decode(value).map(|seq| assert_eq!(id::encode(seq)[..], *value));
+    let _ = id::IdRow::decode(value).map(|row| assert_eq!(row.encode()[..], *value));
+    let _ = dropped::decode(value).map(|end| assert_eq!(dropped::encode(end)[..], *value));
+    let _ = (dropped::parse_key(value), block::parse_bodies_key(value));
     let _ = TileRow::decode(value).map(|row| assert_eq!(row.leaves().len(), 256));
     let _ = node::decode(value);
     let _ = commit::decode(value);
@@ -267,7 +313,7 @@ fn no_single_damaged_byte_or_cut_end_makes_a_decoder_panic() {
         touch(&value);
         let refused = match name {
             // What stands at the end of these is of any length.
-            "l" | "h" => true,
+            "l" | "h" | "r" => true,
             _ => [
                 Block::decode(&value).is_err(),
                 StateRow::decode(&value).is_err(),
@@ -275,7 +321,8 @@ fn no_single_damaged_byte_or_cut_end_makes_a_decoder_panic() {
                 IndexRow::decode(&value).is_err(),
                 TileRow::decode(&value).is_err(),
                 node::decode(&value).is_err(),
-                id::decode(&value).is_err(),
+                id::IdRow::decode(&value).is_err(),
+                dropped::decode(&value).is_err(),
             ]
             .iter()
             .all(|refused| *refused),
@@ -297,12 +344,14 @@ fn plans() -> impl Strategy<Value = Plan> {
         .prop_map(|(first_seq, records)| Plan { first_seq, records })
 }
 
-/// The value of a plan. Signatures come in reverse, as a signer may answer in any order.
-fn build(plan: &Plan) -> Vec<u8> {
+/// The rows of a plan. Signatures come in reverse, as a signer may answer in any order.
+fn build(plan: &Plan) -> BlockRows {
+    let at = |n| Timestamp::from_micros(MICROS + n as u64 / 3).unwrap();
     let prev = (plan.first_seq > 0).then_some(Digest([9; 32]));
-    let mut builder = BlockBuilder::new(LedgerNumber(3), Seq::new(plan.first_seq).unwrap(), prev);
+    let mut builder =
+        BlockBuilder::new(LedgerNumber(3), Seq::new(plan.first_seq).unwrap(), prev, time());
     for (n, (length, _)) in plan.records.iter().enumerate() {
-        let sealed: Result<usize, ()> = builder.append_with(|out| {
+        let sealed: Result<usize, ()> = builder.append_with(at(n), |out| {
             out.resize(out.len() + length, n as u8);
             Ok(Digest([n as u8; 32]))
         });
@@ -320,12 +369,14 @@ fn build(plan: &Plan) -> Vec<u8> {
 proptest! {
     #[test]
     fn a_block_gives_back_every_record(plan in plans()) {
-        let value = build(&plan);
-        let block = Block::decode(&value).unwrap();
+        let rows = build(&plan);
+        let block = Block::decode(&rows.tables).unwrap();
+        prop_assert_eq!(block.check_bodies(&rows.bodies), Ok(()));
         prop_assert_eq!(block.len(), plan.records.len());
         let mut prev = block.prev();
         for (n, (record, (length, key))) in block.records().zip(&plan.records).enumerate() {
-            prop_assert_eq!(record.bytes, &vec![n as u8; *length][..]);
+            prop_assert_eq!(record.bytes_in(&rows.bodies), &vec![n as u8; *length][..]);
+            prop_assert_eq!(record.time.micros(), MICROS + n as u64 / 3);
             prop_assert_eq!(record.seq.get(), plan.first_seq + n as u64);
             prop_assert_eq!(record.digest, Digest([n as u8; 32]));
             prop_assert_eq!(record.prev, prev);
@@ -345,10 +396,10 @@ proptest! {
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in proptest::option::of(any::<prop::sample::Index>()),
     ) {
-        let mut value = build(&plan);
+        let mut value = build(&plan).tables;
         for (place, byte) in damage {
             let place = place.index(value.len());
-            // Most bytes are record bytes, where anything goes; aim at the tables half of the time.
+            // Most bytes are digests and signatures, where anything goes; aim at the end half of the time.
             let place = if byte & 1 == 0 { place } else { value.len() - 1 - place % value.len().min(120) };
             value[place] = byte;
         }

@@ -37,6 +37,9 @@ struct Args {
     /// Bytes of each event.
     #[arg(long, default_value_t = 512)]
     event_bytes: usize,
+    /// Send a random id with each line of a stream.
+    #[arg(long)]
+    ids: bool,
     /// What is signed: record or commit.
     #[arg(long, default_value = "record")]
     sign_per: String,
@@ -70,6 +73,7 @@ async fn main() -> Result<()> {
         connections: args.connections,
         events: args.slice,
         event_bytes: args.event_bytes,
+        ids: args.ids,
     };
     println!("{:>12} {:>12} {:>14} {:>12}", "events", "events/s", "CPU us/event", "peak MiB");
     for slice in 1..=args.slices {

@@ -47,6 +47,9 @@ struct Args {
     /// Bytes of each event.
     #[arg(long, default_value_t = 512)]
     event_bytes: usize,
+    /// Send a random id with each line of a stream.
+    #[arg(long)]
+    ids: bool,
     /// Ledgers, written round robin (a stream writes one).
     #[arg(long, default_value_t = 1)]
     ledgers: usize,
@@ -80,6 +83,7 @@ async fn main() -> Result<()> {
         connections: args.connections,
         events: args.events,
         event_bytes: args.event_bytes,
+        ids: args.ids,
     };
     let before = cpu::seconds(server.pid())?;
     let outcome = match args.mode {

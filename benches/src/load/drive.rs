@@ -15,7 +15,7 @@ use hyper::{Method, StatusCode};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::event::envelopes;
+use super::event::{Random, envelopes};
 use super::http::Connection;
 
 /// Distinct events that a connection repeats.
@@ -40,6 +40,8 @@ pub struct Plan {
     pub events: u64,
     /// Bytes of each event.
     pub event_bytes: usize,
+    /// Whether each line of a stream brings a random id, as `indelible append` makes them.
+    pub ids: bool,
 }
 
 impl Plan {
@@ -76,7 +78,12 @@ pub struct Outcome {
 pub async fn ndjson(plan: &Plan) -> Result<Outcome> {
     run(plan, |plan, index, _| async move {
         let mut connection = plan.connect().await?;
-        let lines = envelopes(index as u64, DISTINCT, plan.event_bytes);
+        let mut lines = envelopes(index as u64, DISTINCT, plan.event_bytes);
+        let mut ids = plan.ids.then(|| Random::new(seed()));
+        if plan.ids {
+            let id = "-".repeat(ID_BYTES);
+            lines.iter_mut().for_each(|line| line.insert_str(1, &format!("\"id\":\"{id}\",")));
+        }
         let chunks: Vec<Bytes> = lines
             .chunks(LINES_PER_CHUNK)
             .map(|lines| {
@@ -96,7 +103,10 @@ pub async fn ndjson(plan: &Plan) -> Result<Outcome> {
             let count = left.min(LINES_PER_CHUNK as u64);
             left -= count;
             turn += 1;
-            let chunk = chunks[turn % chunks.len()].slice(..count as usize * line_bytes);
+            let mut chunk = chunks[turn % chunks.len()].slice(..count as usize * line_bytes);
+            if let Some(random) = &mut ids {
+                chunk = with_ids(&chunk, line_bytes, random);
+            }
             (count > 0).then(|| Ok::<_, Infallible>(Frame::data(chunk)))
         }));
         let path = plan.path(index as u64);
@@ -124,6 +134,34 @@ pub async fn ndjson(plan: &Plan) -> Result<Outcome> {
         Ok((Histogram::new(3)?, 0))
     })
     .await
+}
+
+/// Length of a UUID's text.
+const ID_BYTES: usize = 36;
+
+/// No two runs on one ledger may send the same ids.
+fn seed() -> u64 {
+    static RUNS: AtomicU64 = AtomicU64::new(0);
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    since.as_nanos() as u64 ^ RUNS.fetch_add(1, Ordering::Relaxed) << 48
+}
+
+/// The lines with new ids in their places, behind `{"id":"`.
+fn with_ids(chunk: &[u8], line_bytes: usize, random: &mut Random) -> Bytes {
+    let mut chunk = BytesMut::from(chunk);
+    for line in chunk.chunks_exact_mut(line_bytes) {
+        let (high, low) = (random.draw(), random.draw());
+        let id = format!(
+            "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+            high >> 32,
+            high >> 16 & 0xffff,
+            high & 0xfff,
+            low >> 48 & 0xfff,
+            low & 0xffff_ffff_ffff
+        );
+        line[7..7 + ID_BYTES].copy_from_slice(id.as_bytes());
+    }
+    chunk.freeze()
 }
 
 /// Sends arrays of `batch` events, each request to the next ledger.

@@ -10,7 +10,7 @@ mod judge;
 mod prepared;
 
 pub use judge::{Judged, RecordFault, judge};
-pub use prepared::PreparedEvent;
+pub use prepared::{PreparedEvent, body_hash};
 
 use core::iter::Peekable;
 use std::borrow::Cow;

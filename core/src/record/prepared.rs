@@ -100,6 +100,15 @@ impl PreparedEvent {
         record.body == Body::Event(self.event()) && record.numbers_as_text == self.numbers_as_text()
     }
 
+    /// SHA-256 over what tells the body of one record from that of another, as [`body_hash`] has it: what
+    /// was hashed already is not hashed again.
+    #[must_use]
+    pub fn body_hash(&self) -> [u8; 32] {
+        let mut hash = self.hash.clone();
+        hash.update(&self.numbers_as_text);
+        hash.finalize().into()
+    }
+
     /// Appends the whole record to `out` and returns its digest.
     pub fn seal(&self, place: &Place<'_>, prev: Option<&Digest>, out: &mut Vec<u8>) -> Digest {
         out.extend_from_slice(&self.head);
@@ -132,6 +141,24 @@ impl core::fmt::Debug for PreparedEvent {
         write!(f, "PreparedEvent({})", String::from_utf8_lossy(self.event()))
     }
 }
+
+/// SHA-256 over what tells the body of one record from that of another: `{"event":`, the canonical event,
+/// and the list of the numbers that were kept as text, if any; or `{"system":` and the canonical object.
+/// Both begin as a record without other members would, so that neither can be taken for the other.
+#[must_use]
+pub fn body_hash(body: Body<'_>, numbers_as_text: Option<&[u8]>) -> [u8; 32] {
+    let (head, object) = match body {
+        Body::Event(event) => (EVENT_HEAD, event),
+        Body::System(object) => (SYSTEM_HEAD, object),
+    };
+    let mut hash = Sha256::new_with_prefix(head);
+    hash.update(object);
+    hash.update(numbers_as_text.unwrap_or_default());
+    hash.finalize().into()
+}
+
+/// What stands before the object of a system record in its hash.
+const SYSTEM_HEAD: &[u8] = b"{\"system\":";
 
 /// The pointers of the numbers that were kept as text, counted from the member `name`.
 fn numbers_within<'a>(

@@ -9,7 +9,7 @@ use indelible_core::name::Seq;
 use super::faults::{Fault, Names};
 use super::{Budget, Checked, Effort, damage};
 use crate::engine::engine_digest;
-use crate::engine::records::{load_block, record_time};
+use crate::engine::records::{is_dropped, load_block};
 use crate::rows::block::{self, Block, BlockPlace};
 use crate::rows::index::{self, IndexRow};
 use crate::rows::{CommitNumber, LedgerNumber, commit};
@@ -18,6 +18,9 @@ use crate::store::{Read, Scan, Space, StoreError};
 /// Commits that are looked at together: their rows in the chain and their places in the index are held in
 /// memory, about a hundred bytes for each block.
 const STRETCH_COMMITS: u64 = 1024;
+
+/// Bodies that are read together: two megabytes of them where blocks are full.
+const BODIES_AT_ONCE: usize = 64;
 
 /// Where a ledger is after the commits so far.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +42,9 @@ struct Entrance {
 struct Place {
     ledger: u64,
     first: Seq,
-    row: Option<IndexRow>,
+    row: IndexRow,
+    /// How long its bodies must be.
+    body_bytes: usize,
     commit: CommitNumber,
 }
 
@@ -159,7 +164,8 @@ impl<'a> Walk<'a> {
         for entrance in &stretch.entrances {
             self.enter(entrance)?;
         }
-        self.index(&stretch.places)
+        self.index(&stretch.places)?;
+        self.bodies(&stretch.places)
     }
 
     fn chain_rows(&mut self, last: u64) -> Result<BTreeMap<u64, Digest>, StoreError> {
@@ -231,10 +237,10 @@ impl<'a> Walk<'a> {
         self.checked.records += block.len() as u64;
         self.follows(stretch, &block, commit)?;
         self.reached.insert(ledger, Reached { size, last_digest, commit });
-        let time = block.record(0).and_then(|record| record_time(record.bytes));
         let count = u32::try_from(block.len()).unwrap_or(u32::MAX);
-        let row = time.map(|first_time| IndexRow { place, count, first_time });
-        stretch.places.push(Place { ledger, first, row, commit });
+        let row = IndexRow { place, count, first_time: block.first_time() };
+        let body_bytes = block.body_bytes();
+        stretch.places.push(Place { ledger, first, row, body_bytes, commit });
         Ok(())
     }
 
@@ -351,6 +357,37 @@ impl<'a> Walk<'a> {
         Ok(first.get() + u64::from(row.count))
     }
 
+    /// Every block has its bodies, unless they were dropped.
+    fn bodies(&mut self, places: &[Place]) -> Result<(), StoreError> {
+        for some in places.chunks(BODIES_AT_ONCE) {
+            let keys: Vec<_> = some
+                .iter()
+                .map(|place| block::bodies_key(LedgerNumber(place.ledger), place.first))
+                .collect();
+            let keys: Vec<&[u8]> = keys.iter().map(<[u8; 16]>::as_slice).collect();
+            for (place, bodies) in some.iter().zip(self.store.get_many(Space::Bodies, &keys)?) {
+                let there = match bodies {
+                    Some(bodies) if bodies.len() == place.body_bytes => continue,
+                    Some(_) => "are not as long as its tables say",
+                    None if self.was_dropped(place)? => continue,
+                    None => "are missing",
+                };
+                let (first, commit) = (place.first, place.commit);
+                let what = format!("the bodies of record {first} in commit {commit} {there}");
+                self.damaged(place.ledger, what)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn was_dropped(&self, place: &Place) -> Result<bool, StoreError> {
+        match is_dropped(self.store, LedgerNumber(place.ledger), place.first) {
+            Ok(dropped) => Ok(dropped),
+            // A row that says nothing: the bodies are missing without a reason.
+            Err(error) => damage(error).map(|_| false),
+        }
+    }
+
     /// Every block has its row in the index.
     fn index(&mut self, places: &[Place]) -> Result<(), StoreError> {
         let keys: Vec<_> = places
@@ -361,7 +398,7 @@ impl<'a> Walk<'a> {
         let rows = self.store.get_many(Space::Index, &keys)?;
         for (place, row) in places.iter().zip(rows) {
             let found = row.and_then(|value| IndexRow::decode(&value).ok());
-            if found.is_none() || found != place.row {
+            if found != Some(place.row) {
                 let there = if found.is_some() { "is wrong" } else { "is missing" };
                 let (first, commit) = (place.first, place.commit);
                 let what = format!("the index row of record {first} in commit {commit} {there}");

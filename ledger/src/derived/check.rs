@@ -17,6 +17,9 @@ pub struct Checked {
     pub findings: Findings,
     /// Records that were walked over.
     pub records: u64,
+    /// Of those, records whose bodies were dropped: their digests were taken from the tables of their
+    /// blocks and could not be computed anew.
+    pub dropped: u64,
     /// The last commit that has blocks.
     pub commit: CommitNumber,
     /// Ledgers that have records.
@@ -42,6 +45,7 @@ pub fn check(store: &dyn Read, findings_max: usize, progress: &mut dyn FnMut(u64
     Checked {
         findings,
         records: log.records,
+        dropped: log.dropped,
         commit: log.commit,
         ledgers: log.ledgers.len() as u64,
         rows,
@@ -106,6 +110,7 @@ pub(super) const fn name(space: Space) -> &'static str {
         Space::Ledgers => "the ledger's entry in the list of ledgers",
         Space::Heads => "the head",
         Space::Blocks => "the block",
+        Space::Bodies => "the bodies of a block",
         Space::Index => "the index entry of the block",
         Space::Ids => "the entry of the id",
         Space::Tiles => "the tile of leaf hashes",
@@ -122,6 +127,14 @@ fn with_key(space: Space, row: &Row, what: String) -> String {
 }
 
 impl Sink for Compare<'_> {
+    fn truth(&mut self, space: Space, _: &[u8], _: &[u8]) {
+        if space == Space::Bodies
+            && let Some(count) = self.rows.get_mut(space.index())
+        {
+            *count += 1;
+        }
+    }
+
     fn rows(&mut self, rows: &mut Vec<Row>, shown: &dyn Fn(u64) -> String) {
         for space in Space::ALL {
             let of_space: Vec<&Row> = rows.iter().filter(|row| row.space == space).collect();

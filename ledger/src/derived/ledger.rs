@@ -3,7 +3,7 @@
 use indelible_core::chain::record_digest;
 use indelible_core::hash::Digest;
 use indelible_core::merkle::leaf_hash;
-use indelible_core::name::{LedgerName, Origin};
+use indelible_core::name::{EventId, LedgerName, Origin};
 use indelible_core::record::{Body, RecordView};
 use indelible_core::system::Creation;
 use indelible_core::time::Timestamp;
@@ -11,6 +11,7 @@ use indelible_core::time::Timestamp;
 use super::kind_of;
 use super::tree::{Grown, Tree};
 use crate::rows::block::BlockRecord;
+use crate::rows::id::{ContentHash, IdHash, IdRow};
 use crate::rows::kind::KindRow;
 use crate::rows::ledger::LedgerRow;
 use crate::rows::{CommitNumber, LedgerNumber, id, ledger, node, tile};
@@ -41,6 +42,8 @@ pub(super) struct Ledger {
     pub(super) last_digest: Option<Digest>,
     pub(super) last_time: Option<Timestamp>,
     pub(super) last_commit: Option<CommitNumber>,
+    /// Time of the last record of the commit before the one that goes by.
+    pub(super) time_before: Option<Timestamp>,
     /// `None` once records are missing: the tree over them is not known then.
     pub(super) tree: Option<Tree>,
 }
@@ -55,6 +58,7 @@ impl Default for Ledger {
             last_digest: None,
             last_time: None,
             last_commit: None,
+            time_before: None,
             tree: Some(Tree::default()),
         }
     }
@@ -66,17 +70,26 @@ impl Ledger {
         self.name.as_ref().map_or_else(|| format!("number {number}"), ToString::to_string)
     }
 
+    /// The next block is of this commit.
+    pub(super) fn enter(&mut self, commit: CommitNumber) {
+        if self.last_commit.replace(commit) != Some(commit) {
+            self.time_before = self.last_time;
+        }
+    }
+
     /// Takes the next record. Adds the rows that follow from it to `rows`, what is wrong with it to
-    /// `wrong`, and its kind to `kinds` where it is a system record.
+    /// `wrong`, and its kind to `kinds` where it is a system record. Of a record without its bytes only the
+    /// digest and the time are known.
     pub(super) fn record(
         &mut self,
         number: u64,
         record: &BlockRecord<'_>,
+        bytes: Option<&[u8]>,
         rows: &mut Vec<Row>,
         kinds: &mut Vec<KindRow>,
     ) -> Result<(), String> {
         let seq = record.seq.get();
-        let computed = record_digest(record.bytes, self.last_digest.as_ref());
+        let computed = bytes.map(|bytes| record_digest(bytes, self.last_digest.as_ref()));
         let prev = self.last_digest.replace(record.digest);
         self.size = seq + 1;
         if let Some(tree) = &mut self.tree {
@@ -87,10 +100,15 @@ impl Ledger {
         if record.prev != prev {
             return Err("the digest before it is not that of the record before".into());
         }
-        if computed != record.digest {
+        let before = self.last_time.replace(record.time);
+        if before.is_some_and(|before| record.time < before) {
+            return Err("its time lies before that of the record before".into());
+        }
+        let Some(bytes) = bytes else { return Ok(()) };
+        if computed != Some(record.digest) {
             return Err("it does not hash to its digest".into());
         }
-        let view = RecordView::parse(record.bytes).map_err(|error| error.to_string())?;
+        let view = RecordView::parse(bytes).map_err(|error| error.to_string())?;
         if view.seq != record.seq {
             return Err(format!("it says of itself to be record {}", view.seq));
         }
@@ -103,11 +121,14 @@ impl Ledger {
         if self.name.as_ref().is_some_and(|name| *view.ledger != **name) {
             return Err(format!("it says of itself to be of ledger {}", view.ledger));
         }
-        if self.last_time.is_some_and(|last| view.time < last) {
-            return Err("its time lies before that of the record before".into());
+        if view.time != record.time {
+            return Err(format!(
+                "it says {}, but the tables of its block {}",
+                view.time, record.time
+            ));
         }
-        self.last_time = Some(view.time);
-        rows.push(id_row(number, &view));
+        let id = id_row(number, &view, self.time_before == Some(view.time));
+        rows.push(id.ok_or("its id is none that an event can have")?);
         Ok(())
     }
 
@@ -137,18 +158,21 @@ impl Ledger {
     }
 }
 
-fn id_row(number: u64, view: &RecordView<'_>) -> Row {
-    let mut key = number.to_be_bytes().to_vec();
-    key.extend_from_slice(view.id.as_bytes());
-    let made = ServerId::parse(&view.id).and_then(ServerId::times);
-    Row {
+/// The row of a record's id. An id that a server made has one only where an earlier commit has records of
+/// the same time; but one that looks the same and was given by a client has one everywhere.
+fn id_row(number: u64, view: &RecordView<'_>, shares_its_time: bool) -> Option<Row> {
+    let id = EventId::new(&view.id).ok()?;
+    let made = ServerId::parse(&id).and_then(ServerId::times);
+    let row = IdRow { seq: view.seq, content: ContentHash::of_record(view) };
+    Some(Row {
         space: Space::Ids,
-        key,
-        value: id::encode(view.seq).to_vec(),
-        optional: made.is_some_and(|(first, last)| first <= view.time && view.time <= last),
+        key: id::key(LedgerNumber(number), IdHash::of(&id)).to_vec(),
+        value: row.encode().to_vec(),
+        optional: !shares_its_time
+            && made.is_some_and(|(first, last)| first <= view.time && view.time <= last),
         ledger: number,
         records: Some((view.seq.get(), view.seq.get())),
-    }
+    })
 }
 
 fn tree_row(number: u64, grown: Grown) -> Option<Row> {

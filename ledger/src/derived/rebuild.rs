@@ -9,14 +9,15 @@ use super::findings::{Finding, Findings, Nature};
 use super::heads;
 use super::ledger::Row;
 use super::walk::{Log, Sink, walk};
+use crate::rows::CommitNumber;
+use crate::rows::id::IdRow;
 use crate::rows::kind::KindRow;
 use crate::rows::meta::{IdentityRow, StateRow};
-use crate::rows::{CommitNumber, id};
 use crate::store::{Batch, Read, Scan, Space, Store, StoreError};
 
 /// The spaces that a database is rebuilt from. They are copied byte for byte; of `m` only who and how far
 /// the engine is.
-pub const TRUTH: [Space; 3] = [Space::Meta, Space::Heads, Space::Blocks];
+pub const TRUTH: [Space; 4] = [Space::Meta, Space::Heads, Space::Blocks, Space::Bodies];
 
 /// Bytes of rows that are written together.
 const BATCH_BYTES: usize = 8 << 20;
@@ -64,6 +65,19 @@ pub fn rebuild(
     };
     let log = walk(from, &mut writer);
     heads::check(from, &log, &mut writer.findings, &mut [0; Space::ALL.len()]);
+    if log.dropped > 0 {
+        writer.findings.add(Finding {
+            space: Space::Bodies,
+            ledger: String::new(),
+            records: None,
+            what: format!(
+                "the bodies of {} records were dropped, so that the entries of their ids cannot be worked out",
+                log.dropped
+            ),
+            nature: Nature::Log,
+            unreadable: false,
+        });
+    }
     if !writer.findings.is_empty() {
         return Err(RebuildError::Log(writer.findings));
     }
@@ -127,12 +141,12 @@ impl Writer<'_> {
             Some(before) => Some(before),
             None => self.to.get(Space::Ids, &row.key).unwrap_or_default(),
         };
-        if let Some(Ok(first)) = before.map(|before| id::decode(&before)) {
+        if let Some(Ok(first)) = before.map(|before| IdRow::decode(&before)) {
             self.findings.add(Finding {
                 space: Space::Blocks,
                 ledger: shown(row.ledger),
                 records: row.records,
-                what: format!("it has the id of record {first}"),
+                what: format!("it has the id of record {}", first.seq),
                 nature: Nature::Log,
                 unreadable: false,
             });
@@ -141,8 +155,8 @@ impl Writer<'_> {
 }
 
 impl Sink for Writer<'_> {
-    fn block(&mut self, key: &[u8], value: &[u8]) {
-        self.put(Space::Blocks, key, value);
+    fn truth(&mut self, space: Space, key: &[u8], value: &[u8]) {
+        self.put(space, key, value);
     }
 
     fn rows(&mut self, rows: &mut Vec<Row>, shown: &dyn Fn(u64) -> String) {

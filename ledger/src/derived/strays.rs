@@ -4,6 +4,7 @@
 //! price of one scan, whether there are others; only if so each is looked at.
 
 use indelible_core::limits::TILE_WIDTH;
+use indelible_core::name::EventId;
 use indelible_core::record::RecordView;
 
 use super::check::name;
@@ -11,11 +12,13 @@ use super::findings::{Finding, Findings, Nature};
 use super::scan::readable_rows;
 use super::walk::Log;
 use crate::engine::get_record;
+use crate::error::ReadError;
 use crate::rows::block::Block;
+use crate::rows::id::{IdHash, IdRow};
 use crate::rows::index::IndexRow;
 use crate::rows::kind::KindRow;
 use crate::rows::meta::{IdentityRow, StateRow};
-use crate::rows::{LedgerNumber, block, commit, head, id, index, ledger, node, tile};
+use crate::rows::{LedgerNumber, block, commit, dropped, head, id, index, ledger, node, tile};
 use crate::store::{Read, Space};
 
 /// Looks for rows too many in every space but that of the blocks, which the walk has gone over.
@@ -45,7 +48,7 @@ pub(super) fn check(
 fn nature(space: Space, key: &[u8]) -> Nature {
     match space {
         Space::Meta if KindRow::is_key(key) => Nature::Derived,
-        Space::Heads | Space::Meta | Space::Blocks => Nature::Log,
+        Space::Heads | Space::Meta | Space::Blocks | Space::Bodies => Nature::Log,
         _ => Nature::Derived,
     }
 }
@@ -70,7 +73,7 @@ fn name_them(store: &dyn Read, log: &Log, space: Space, findings: &mut Findings)
 /// The ledger that a key names.
 fn ledger_of(space: Space, key: &[u8]) -> Option<u64> {
     match space {
-        Space::Index | Space::Ids | Space::Tiles | Space::Nodes | Space::Heads => {
+        Space::Index | Space::Bodies | Space::Ids | Space::Tiles | Space::Nodes | Space::Heads => {
             key.first_chunk().copied().map(u64::from_be_bytes)
         }
         _ => None,
@@ -84,8 +87,10 @@ fn belongs(store: &dyn Read, log: &Log, space: Space, key: &[u8], value: &[u8]) 
     match space {
         Space::Blocks => Some(true),
         Space::Meta => {
-            let known = log.kinds.iter().any(|kind| kind.key() == key);
-            Some(known || key == IdentityRow::KEY || key == StateRow::KEY)
+            // What kinds there were among dropped bodies nobody can tell any more.
+            let known = log.kinds.iter().any(|kind| kind.key() == key)
+                || (log.dropped > 0 && KindRow::is_key(key));
+            Some(known || key == IdentityRow::KEY || key == StateRow::KEY || dropped::is_key(key))
         }
         Space::Ledgers => {
             let name = ledger::parse_key(key).ok()?;
@@ -102,12 +107,21 @@ fn belongs(store: &dyn Read, log: &Log, space: Space, key: &[u8], value: &[u8]) 
             let block = Block::decode(&stored).ok()?;
             Some(block.ledger() == number && block.first_seq() == first)
         }
+        Space::Bodies => {
+            let (number, first) = block::parse_bodies_key(key).ok()?;
+            let row = store.get(Space::Index, &index::key(number, first)).ok()??;
+            IndexRow::decode(&row).ok().map(|_| true)
+        }
         Space::Ids => {
             let (number, id) = id::parse_key(key).ok()?;
-            let seq = id::decode(value).ok()?;
-            let record = get_record(store, number, seq).ok()??;
+            let seq = IdRow::decode(value).ok()?.seq;
+            let record = match get_record(store, number, seq) {
+                // Whose id it was nobody can tell any more.
+                Err(ReadError::BodyDropped { .. }) => return Some(true),
+                record => record.ok()??,
+            };
             let view = RecordView::parse(&record.record).ok()?;
-            Some(*view.id == *id)
+            Some(IdHash::of(&EventId::new(&view.id).ok()?) == id)
         }
         Space::Tiles => {
             let (number, tile) = tile::parse_key(key).ok()?;

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use indelible_core::hash::Digest;
-use indelible_core::record::RecordView;
-use indelible_core::time::Timestamp;
 
 use super::findings::{Finding, Nature};
 use super::ledger::{Ledger, Row};
 use super::scan::readable_rows;
 use crate::engine::engine_digest;
+use crate::engine::records::is_dropped;
 use crate::rows::block::{self, Block, BlockPlace};
 use crate::rows::index::{self, IndexRow};
 use crate::rows::kind::KindRow;
@@ -18,8 +17,8 @@ use crate::store::{Read, Space};
 
 /// What is done with the rows that must be there.
 pub(super) trait Sink {
-    /// A block as it is stored.
-    fn block(&mut self, _key: &[u8], _value: &[u8]) {}
+    /// A row of the truth as it is stored: tables or bodies of a block.
+    fn truth(&mut self, _space: Space, _key: &[u8], _value: &[u8]) {}
 
     /// Rows that must be there; takes them out of the list.
     fn rows(&mut self, rows: &mut Vec<Row>, shown: &dyn Fn(u64) -> String);
@@ -43,6 +42,9 @@ pub(super) struct Log {
     pub(super) digest: Digest,
     pub(super) records: u64,
     pub(super) kinds: BTreeSet<KindRow>,
+    /// Records whose bodies were dropped: their digests are believed, and what follows from their bodies
+    /// is not known.
+    pub(super) dropped: u64,
 }
 
 impl Log {
@@ -53,6 +55,7 @@ impl Log {
             digest: Digest([0; 32]),
             records: 0,
             kinds: BTreeSet::new(),
+            dropped: 0,
         }
     }
 
@@ -68,7 +71,7 @@ impl Log {
 
 /// Walks over every block that can be read.
 pub(super) fn walk(store: &dyn Read, sink: &mut dyn Sink) -> Log {
-    let mut walk = Walk { sink, log: Log::new(), follows: None, open: None };
+    let mut walk = Walk { store, sink, log: Log::new(), follows: None, open: None };
     let unreadable = std::cell::RefCell::new(Vec::new());
     readable_rows(
         store,
@@ -111,6 +114,7 @@ struct Open {
 }
 
 struct Walk<'a> {
+    store: &'a dyn Read,
     sink: &'a mut dyn Sink,
     log: Log,
     /// After a digest that does not fit its blocks: the stored one, from which later ones may follow.
@@ -137,7 +141,7 @@ impl Walk<'_> {
             Err(error) => return self.wrong(0, None, error.to_string()),
         };
         self.begin(place);
-        self.sink.block(key, value);
+        self.sink.truth(Space::Blocks, key, value);
         match Block::decode(value) {
             Ok(block) => self.records(place, &block),
             // Which records it had is found where the ledger goes on.
@@ -184,23 +188,22 @@ impl Walk<'_> {
             let what = if first > size { "are missing or damaged" } else { "are there twice" };
             self.wrong(number, Some((from, to)), what.into());
         }
+        let bodies = self.bodies(number, block);
         let ledger = self.log.ledgers.entry(number).or_default();
         if first != size {
             ledger.tree = None;
             // The chain goes on from what the block says was before it.
             ledger.last_digest = block.prev();
         }
+        ledger.enter(place.commit);
         let (mut rows, mut kinds, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
-        for (at, record) in block.records().enumerate() {
-            if let Err(what) = ledger.record(number, &record, &mut rows, &mut kinds) {
+        rows.push(index_row(place, block));
+        for record in block.records() {
+            let bytes = bodies.as_deref().map(|bodies| record.bytes_in(bodies));
+            if let Err(what) = ledger.record(number, &record, bytes, &mut rows, &mut kinds) {
                 wrong.push((record.seq.get(), what));
             }
-            if at == 0 {
-                let time = RecordView::parse(record.bytes).ok().map(|view| view.time);
-                rows.extend(time.map(|time| index_row(place, block, time)));
-            }
         }
-        ledger.last_commit = Some(place.commit);
         let touched = ledger.last_digest.map(|digest| (number, ledger.size, digest));
         if let (Some(open), Some(touched)) = (&mut self.open, touched) {
             open.touched.insert(number, touched);
@@ -213,6 +216,42 @@ impl Walk<'_> {
         let log = &self.log;
         self.sink.rows(&mut rows, &|number| log.shown(number));
         self.sink.at(log.records);
+    }
+
+    /// The bodies of a block. Without them only the tables can be looked at.
+    fn bodies(&mut self, number: u64, block: &Block<'_>) -> Option<Vec<u8>> {
+        let first = block.first_seq();
+        let key = block::bodies_key(block.ledger(), first);
+        let (what, unreadable) = match self.store.get(Space::Bodies, &key) {
+            Ok(Some(bodies)) => match block.check_bodies(&bodies) {
+                Ok(()) => {
+                    self.sink.truth(Space::Bodies, &key, &bodies);
+                    return Some(bodies);
+                }
+                Err(error) => (error.to_string(), false),
+            },
+            Ok(None) => match is_dropped(self.store, block.ledger(), first) {
+                Ok(true) => {
+                    self.log.dropped += block.len() as u64;
+                    return None;
+                }
+                Ok(false) => ("the bodies are missing".into(), false),
+                Err(error) => (format!("the bodies are missing: {error}"), false),
+            },
+            Err(error) => (format!("the bodies cannot be read: {error}"), true),
+        };
+        let ledger = self.log.shown(number);
+        let last = first.get() + block.len() as u64 - 1;
+        let (records, nature) = (Some((first.get(), last)), Nature::Log);
+        self.sink.wrong(Finding {
+            space: Space::Bodies,
+            ledger,
+            records,
+            what,
+            nature,
+            unreadable,
+        });
+        None
     }
 
     /// The chain over commits: what the engine's digest must be after the one that ends here.
@@ -243,14 +282,14 @@ impl Walk<'_> {
     }
 }
 
-fn index_row(place: BlockPlace, block: &Block<'_>, first_time: Timestamp) -> Row {
+fn index_row(place: BlockPlace, block: &Block<'_>) -> Row {
     let number = block.ledger();
     let first = block.first_seq();
     let count = u32::try_from(block.len()).unwrap_or(u32::MAX);
     Row {
         space: Space::Index,
         key: index::key(LedgerNumber(number.0), first).to_vec(),
-        value: IndexRow { place, count, first_time }.encode().to_vec(),
+        value: IndexRow { place, count, first_time: block.first_time() }.encode().to_vec(),
         optional: false,
         ledger: number.0,
         records: Some((first.get(), first.get() + u64::from(count) - 1)),

@@ -9,7 +9,7 @@ use indelible_core::hash::{Digest, LeafHash, NodeHash};
 use indelible_core::json::Numbers;
 use indelible_core::key::KeyId;
 use indelible_core::merkle::CompactRange;
-use indelible_core::name::{EventId, LedgerName, Origin, Seq};
+use indelible_core::name::{LedgerName, Origin, Seq};
 use indelible_core::receipt::Signed;
 use indelible_core::record::PreparedEvent;
 use indelible_core::system::SignPer;
@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::api::{LedgerInfo, SignedCheckpoint};
+use crate::rows::id::{ContentHash, IdHash};
 
 /// A ledger in memory. There is never more than one of these for a ledger, so that whoever publishes a
 /// new head reaches everybody who holds one.
@@ -77,8 +78,11 @@ pub(crate) struct Tip {
     /// `leaves_from` are in the store.
     pub(crate) leaves: Vec<LeafHash>,
     pub(crate) leaves_from: u64,
-    /// Clients' ids that are on their way, batch by batch, the oldest first.
+    /// Clients' ids that are on their way, or have become durable of late, batch by batch, the oldest
+    /// first.
     pub(crate) flights: VecDeque<Flight>,
+    /// Of the batches up to this one no ids are in `flights` any more.
+    pub(crate) forgotten: u64,
 }
 
 /// The ids that clients gave to the records of one batch.
@@ -86,14 +90,14 @@ pub(crate) struct Tip {
 pub(crate) struct Flight {
     /// The batch.
     pub(crate) serial: u64,
-    pub(crate) ids: HashMap<EventId, InFlight>,
+    pub(crate) ids: HashMap<IdHash, InFlight>,
 }
 
 /// A record that is on its way, as far as a second submission of its id must know it.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct InFlight {
     pub(crate) seq: Seq,
-    pub(crate) body: Body,
+    pub(crate) content: ContentHash,
 }
 
 /// What a record is about, before it is one.
@@ -104,19 +108,10 @@ pub(crate) enum Body {
     System(Vec<u8>),
 }
 
-impl PartialEq for Body {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Event(a), Self::Event(b)) => a == b,
-            (Self::System(a), Self::System(b)) => a == b,
-            _ => false,
-        }
-    }
-}
-
 impl Tip {
     /// Where the durable ledger is.
-    pub(crate) fn at(head: &Head, epoch: u64) -> Self {
+    /// What became durable up to the batch `before` it knows nothing of.
+    pub(crate) fn at(head: &Head, epoch: u64, before: u64) -> Self {
         Self {
             epoch,
             last_digest: Some(head.last_digest),
@@ -125,6 +120,7 @@ impl Tip {
             leaves_from: head.size(),
             frontier: head.frontier.clone(),
             flights: VecDeque::new(),
+            forgotten: before,
         }
     }
 
@@ -138,16 +134,17 @@ impl Tip {
             leaves_from: 0,
             frontier: CompactRange::new(0),
             flights: VecDeque::new(),
+            forgotten: 0,
         }
     }
 
     /// The record on its way that has the id.
-    pub(crate) fn in_flight(&self, id: &EventId) -> Option<&InFlight> {
-        self.flights.iter().find_map(|flight| flight.ids.get(id))
+    pub(crate) fn in_flight(&self, id: IdHash) -> Option<InFlight> {
+        self.flights.iter().find_map(|flight| flight.ids.get(&id)).copied()
     }
 
     /// Notes that a record with a client's id is on its way in the batch `serial`.
-    pub(crate) fn add_in_flight(&mut self, serial: u64, id: EventId, record: InFlight) {
+    pub(crate) fn add_in_flight(&mut self, serial: u64, id: IdHash, record: InFlight) {
         if self.flights.back().is_none_or(|flight| flight.serial != serial) {
             self.flights.push_back(Flight { serial, ids: HashMap::new() });
         }
@@ -156,8 +153,9 @@ impl Tip {
         }
     }
 
-    /// Forgets the ids of all batches up to `serial`: they are in the store now.
+    /// Forgets the ids of all batches up to `serial`: they are in the store.
     pub(crate) fn forget_in_flight(&mut self, serial: u64) {
+        self.forgotten = self.forgotten.max(serial);
         while self.flights.front().is_some_and(|flight| flight.serial <= serial) {
             self.flights.pop_front();
         }

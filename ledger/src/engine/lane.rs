@@ -9,6 +9,7 @@ use indelible_core::key::{KeyId, PublicKey};
 use parking_lot::Mutex;
 
 use super::condition::Condition;
+use super::lookups::Lookups;
 use super::queue::Queue;
 use super::signing::{Inbox, LocalSigning};
 use crate::config::EngineLimits;
@@ -23,6 +24,8 @@ pub(crate) struct Lane {
     pub(crate) key_id: KeyId,
     pub(crate) queue: Queue,
     pub(crate) condition: Condition,
+    /// When groups on their way to the sequencer were looked up.
+    pub(crate) lookups: Arc<Lookups>,
     /// What is sequenced and waits for its signatures.
     pub(crate) inbox: Inbox,
     /// Signing on whichever thread has a batch, where the key is in this process.
@@ -54,6 +57,7 @@ impl Lane {
             key_id: key.key_id(),
             queue: Queue::new(limits.clone(), Arc::clone(metrics)),
             condition: Condition::new(limits),
+            lookups: Arc::default(),
             inbox: Inbox::default(),
             local: local.transpose()?.map(Mutex::new),
             failed_signing: FailedEpochs::default(),

@@ -131,16 +131,18 @@ pub(crate) fn head_from_row(entry: &LedgerEntry, row: HeadRow) -> Result<Head, R
     Ok(Head { last_digest: row.last_digest, last_time: row.last_time, frontier, checkpoint })
 }
 
-/// The sequencer's place in a ledger: as it left it, or the durable head when something failed since.
+/// The sequencer's place in a ledger: as it left it, or the durable head when something failed since, of
+/// the batches up to `before`.
 pub(crate) fn tip<'a>(
     slot: &'a mut Option<Box<Tip>>,
     entry: &LedgerEntry,
     store: &dyn Read,
     epoch: u64,
+    before: u64,
 ) -> Result<&'a mut Tip, ReadError> {
     if slot.as_ref().is_none_or(|tip| tip.epoch != epoch) {
         let head = entry.head().map_or_else(|| load_head(store, entry), Ok)?;
-        *slot = Some(Box::new(Tip::at(&head, epoch)));
+        *slot = Some(Box::new(Tip::at(&head, epoch, before)));
     }
     match slot {
         Some(tip) => Ok(tip),

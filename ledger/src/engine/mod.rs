@@ -17,12 +17,16 @@
 mod batch;
 mod committing;
 mod condition;
+mod dropping;
 mod entry;
 mod head_keeper;
+mod ids;
 mod lane;
 mod lookup;
+mod lookups;
 pub(crate) mod nodes;
 mod open;
+mod originals;
 mod queue;
 mod read;
 pub(crate) mod records;
@@ -54,9 +58,10 @@ use tokio::sync::oneshot;
 
 use self::committing::Desk;
 use self::condition::{LeftAlone, Refusal};
-use self::entry::LedgerEntry;
+use self::entry::{Body, LedgerEntry};
 use self::lane::Lane;
-use self::queue::{Group, Refused, Work};
+use self::queue::{Group, Known, Refused, Work};
+use self::resolve::Item;
 use self::run::{Answer, Outcome};
 use self::running::Running;
 use self::sequencer::RETRY_AFTER;
@@ -70,15 +75,20 @@ use crate::config::EngineConfig;
 use crate::error::{AppendError, CreateError, OpenError, ReadError};
 use crate::folder::FolderError;
 use crate::metrics::{EngineMetrics, Health, LaneInfo};
+use crate::rows::LedgerNumber;
 use crate::signer::{Signer, SignerName, Signers};
 use crate::store::StoreOpener;
 
 pub(crate) use self::batch::engine_digest;
+pub use self::dropping::Archived;
 pub(crate) use self::records::get as get_record;
 pub use self::session::Session;
 
 /// When a client whose group did not fit into the queue should try again: a few commits later.
 const BUSY_RETRY_AFTER: Duration = Duration::from_millis(250);
+
+/// Ids that a task looks up by itself: a new one costs a microsecond, a known one some ten.
+const IDS_INLINE_MAX: usize = 16;
 
 /// An open engine. Clones share it; it closes with [`Engine::close`], or when the last clone is dropped.
 #[derive(Clone)]
@@ -218,9 +228,14 @@ impl Engine {
         let lane = self.lane_for(settings.signer.as_ref())?;
         let (answer, pending) = oneshot::channel();
         let work = Work::Create(name.clone(), settings);
-        self.push_wait(&lane, Group { work, events: 1, bytes: 0, turn: None, answer }).await?;
+        let known = Known::default();
+        let group = Group { work, events: 1, bytes: 0, known, turn: None, answer };
+        self.push_wait(&lane, group).await?;
         let done = pending.await.unwrap_or_else(|_| Err(stopped()))?;
-        let info = self.ledger(&name).map_err(AppendError::Read)?;
+        // It is there by now: an error that says "not created" would be untrue.
+        let info = self
+            .ledger(&name)
+            .map_err(|error| AppendError::OutcomeUnknown { reason: error.to_string().into() })?;
         match done.outcome {
             Outcome::Fresh(_) => Ok(info),
             Outcome::Mixed(_) => Err(CreateError::Exists(Box::new(info))),
@@ -293,9 +308,47 @@ impl Engine {
         atomicity: Atomicity,
         turn: Option<Turn>,
     ) -> Result<Pending, AppendError> {
-        let (lane, group, pending) = self.group(ledger, events, atomicity, turn)?;
+        let (lane, group, pending) = self.group_off_thread(ledger, events, atomicity, turn).await?;
         self.push_wait(&lane, group).await?;
         Ok(pending)
+    }
+
+    /// As [`Engine::submit`], for many events in an asynchronous task: looking up their ids does not hold
+    /// up other tasks.
+    ///
+    /// # Errors
+    /// As [`Engine::submit`].
+    pub async fn submit_many(
+        &self,
+        ledger: &LedgerName,
+        events: Vec<Submission>,
+        atomicity: Atomicity,
+    ) -> Result<Pending, AppendError> {
+        let (lane, group, pending) =
+            self.group_off_thread(ledger, events, atomicity, None).await?;
+        match lane.queue.push(group) {
+            Ok(()) => Ok(pending),
+            Err((_, refused)) => Err(self.refused(refused)),
+        }
+    }
+
+    /// As [`Engine::group`], in a thread that may wait for the disk where there are many ids.
+    async fn group_off_thread(
+        &self,
+        ledger: &LedgerName,
+        events: Vec<Submission>,
+        atomicity: Atomicity,
+        turn: Option<Turn>,
+    ) -> Result<(Arc<Lane>, Group, Pending), AppendError> {
+        let ids = events.iter().filter(|one| one.id.is_some()).count();
+        match &self.inner.shared.runtime {
+            Some(runtime) if ids > IDS_INLINE_MAX => {
+                let (engine, ledger) = (self.clone(), ledger.clone());
+                let group = move || engine.group(&ledger, events, atomicity, turn);
+                runtime.spawn_blocking(group).await.unwrap_or_else(|_| Err(stopped()))
+            }
+            _ => self.group(ledger, events, atomicity, turn),
+        }
     }
 
     /// Appends a record of the engine's own. With an id that was there before it is the same record
@@ -321,12 +374,12 @@ impl Engine {
         {
             return Err(AppendError::System("it has no canonical form"));
         }
-        let (lane, entry) = self.writable(ledger)?;
-        let (answer, pending) = oneshot::channel();
         let bytes = canonical.len();
-        let work = Work::System(entry, id, canonical);
-        self.push_wait(&lane, Group { work, events: 1, bytes, turn: None, answer }).await?;
-        let appended: Appended = Pending(pending).await?;
+        let item = Item::new(Some(id), Body::System(canonical));
+        let (lane, group, pending) =
+            self.look_up(ledger, vec![item], bytes, Atomicity::AllOrNothing, None)?;
+        self.push_wait(&lane, group).await?;
+        let appended: Appended = pending.await?;
         match appended.results.into_iter().next() {
             Some(Ok(accepted)) => Ok(accepted),
             Some(Err(error)) => Err(AppendError::Event { index: 0, error }),
@@ -363,10 +416,47 @@ impl Engine {
                 bytes_max: limits.batch_bytes_max,
             });
         }
+        let items = events.into_iter().map(|one| Item::new(one.id, Body::Event(one.event)));
+        let looked_up = self.look_up(ledger, items.collect(), bytes, atomicity, turn.clone());
+        if let (Some(turn), Err(_)) = (turn, &looked_up) {
+            // What the client has sent behind it must not be appended without it.
+            turn.fail();
+        }
+        looked_up
+    }
+
+    /// Looks ids up in what is durable, on the caller's thread, so that the sequencer, which is there for
+    /// everybody, has only to compare them with what is on its way.
+    fn look_up(
+        &self,
+        ledger: &LedgerName,
+        mut items: Vec<Item>,
+        bytes: usize,
+        atomicity: Atomicity,
+        turn: Option<Turn>,
+    ) -> Result<(Arc<Lane>, Group, Pending), AppendError> {
+        let shared = &self.inner.shared;
         let (lane, entry) = self.writable(ledger)?;
+        let mut asked = None;
+        if items.iter().any(|item| item.id.is_some()) {
+            // In this order: what is durable after the first step is seen by the last.
+            asked = Some(lane.lookups.ask());
+            lookup::head(shared, &entry)
+                .and_then(|head| {
+                    let (number, size) = (LedgerNumber(entry.number), head.size());
+                    ids::look_up(&*shared.store.get()?, number, size, &mut items)
+                })
+                .map_err(refusing::unavailable)?;
+        }
+        let mut known = Known::default();
+        for item in items.iter().filter(|item| item.is_in_ledger()) {
+            known.events += 1;
+            known.bytes += item.body.len();
+        }
         let (answer, pending) = oneshot::channel::<Answer>();
-        let work = Work::Events(entry, events, atomicity);
-        Ok((lane, Group { work, events: count, bytes, turn, answer }, Pending(pending)))
+        let events = items.len();
+        let work = Work::Events(entry, items, atomicity, asked);
+        Ok((lane, Group { work, events, bytes, known, turn, answer }, Pending(pending)))
     }
 
     /// A ledger and the lane that signs it, while it can store.

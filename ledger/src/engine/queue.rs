@@ -6,23 +6,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use indelible_core::name::{EventId, LedgerName};
+use indelible_core::name::LedgerName;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
 
 use super::entry::LedgerEntry;
+use super::lookups::Asked;
+use super::resolve::Item;
 use super::run::Answer;
 use super::session::Turn;
-use crate::api::{Atomicity, LedgerSettings, Submission};
+use crate::api::{Atomicity, LedgerSettings};
 use crate::config::EngineLimits;
 use crate::metrics::EngineMetrics;
 
 /// What a group asks for.
 #[derive(Debug)]
 pub(crate) enum Work {
-    Events(Arc<LedgerEntry>, Vec<Submission>, Atomicity),
-    /// A record of the engine's own: its id and its canonical system object.
-    System(Arc<LedgerEntry>, EventId, Vec<u8>),
+    /// Records to be, their ids looked up in the store. `Asked` says when, where there are ids.
+    Events(Arc<LedgerEntry>, Vec<Item>, Atomicity, Option<Asked>),
     Create(LedgerName, LedgerSettings),
 }
 
@@ -32,6 +33,8 @@ pub(crate) struct Group {
     pub(crate) work: Work,
     pub(crate) events: usize,
     pub(crate) bytes: usize,
+    /// Of these, what is known to be in the ledger already.
+    pub(crate) known: Known,
     /// Its place in its session, if it has one.
     pub(crate) turn: Option<Turn>,
     pub(crate) answer: oneshot::Sender<Answer>,
@@ -41,20 +44,33 @@ impl Group {
     /// Groups with the same key wait in one line.
     fn line(&self) -> u64 {
         match &self.work {
-            Work::Events(entry, ..) | Work::System(entry, ..) => entry.number,
+            Work::Events(entry, ..) => entry.number,
             // No ledger has this number.
             Work::Create(..) => u64::MAX,
         }
     }
 
     /// What the group costs the pipeline, in bytes: a signature takes as long as hashing and copying
-    /// some kilobytes.
+    /// some kilobytes, while what is in the ledger already is only passed on.
     fn cost(&self) -> usize {
-        self.bytes + self.events * EVENT_COST_BYTES
+        let new = self.events.saturating_sub(self.known.events);
+        self.bytes.saturating_sub(self.known.bytes)
+            + new * EVENT_COST_BYTES
+            + self.known.events * KNOWN_COST_BYTES
     }
 }
 
+/// Events of a group of which nothing is left to do but to say so.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known {
+    pub(crate) events: usize,
+    pub(crate) bytes: usize,
+}
+
 const EVENT_COST_BYTES: usize = 4096;
+
+/// An event that was looked up by its sender and found costs a fiftieth of one that is signed.
+const KNOWN_COST_BYTES: usize = 80;
 
 /// What each ledger in turn may put into a batch (deficit round robin). Small beside a batch, so that
 /// one batch holds something of many ledgers; large beside an event, so that turns are few.

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::Engine;
 use super::entry::{Head, LedgerEntry};
+use super::ids;
 use super::lookup;
 use super::nodes::StoredNodes;
 use super::records::{self, corrupt};
@@ -174,7 +175,7 @@ impl Engine {
     /// [`ReadError`].
     pub fn find_id(&self, ledger: &LedgerName, id: &EventId) -> Result<Option<Seq>, ReadError> {
         let at = self.at(ledger)?;
-        records::find_id(&*at.store, at.number(), id, at.head.size())
+        ids::find_id(&*at.store, at.number(), id, at.head.size())
     }
 
     /// The first record whose time is not before `time`; `None` when all are before.

@@ -1,27 +1,25 @@
 //! Finding and reading records in the store.
 
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 use bytes::Bytes;
 use indelible_core::hash::Digest;
 use indelible_core::key::{KeyId, RecordSignature, Signature};
-use indelible_core::name::{EventId, Seq};
-use indelible_core::record::RecordView;
+use indelible_core::name::Seq;
 use indelible_core::time::Timestamp;
 
-use super::entry::Body;
-use crate::api::{Accepted, Direction, StoredRecord};
+use crate::api::{Direction, StoredRecord};
 use crate::error::ReadError;
-use crate::rows::block::{self, Block, BlockRecord};
-use crate::rows::{LedgerNumber, id, index};
-use crate::server_id::ServerId;
-use crate::store::{Read, Row, Scan, Space};
+use crate::rows::block::{self, Block, BlockPlace, BlockRecord};
+use crate::rows::{LedgerNumber, dropped, index};
+use crate::store::{Read, Row, Scan, Space, StoreError};
 
-/// A block in memory, and where its records begin.
+/// A block's tables in memory, and where its records begin.
 pub(crate) struct LoadedBlock {
     pub(crate) first: Seq,
     pub(crate) count: u32,
-    value: Bytes,
+    pub(crate) place: BlockPlace,
+    tables: Vec<u8>,
 }
 
 impl LoadedBlock {
@@ -30,47 +28,58 @@ impl LoadedBlock {
     }
 
     pub(crate) fn decode(&self) -> Result<Block<'_>, ReadError> {
-        Block::decode(&self.value).map_err(|error| corrupt(&error.to_string()))
+        Block::decode(&self.tables).map_err(|error| corrupt(&error.to_string()))
     }
+}
 
-    /// A record of this block with all that belongs to it; its bytes share the block's memory.
-    pub(crate) fn stored(&self, record: &BlockRecord<'_>) -> Result<StoredRecord, ReadError> {
-        let signature = record.signature.map(|signature| {
-            let bytes = <[u8; 64]>::try_from(signature.bytes).ok()?;
-            Some(RecordSignature {
-                key_id: KeyId::new(signature.key_id).ok()?,
-                signature: Signature(bytes),
-            })
-        });
-        let signature = match signature {
-            Some(None) => {
-                return Err(corrupt(&format!("record {} has no proper signature", record.seq)));
-            }
-            Some(signature) => signature,
-            None => None,
-        };
-        let time = record_time(record.bytes)
-            .ok_or_else(|| corrupt(&format!("record {} has no time", record.seq)))?;
-        Ok(StoredRecord {
-            record: self.value.slice_ref(record.bytes),
-            digest: record.digest,
-            prev: record.prev,
-            signature,
-            seq: record.seq,
-            time,
-        })
-    }
+/// The records of a block as they were hashed.
+pub(crate) fn load_bodies(store: &dyn Read, block: &Block<'_>) -> Result<Bytes, ReadError> {
+    let (ledger, first) = (block.ledger(), block.first_seq());
+    let Some(bodies) = store.get(Space::Bodies, &block::bodies_key(ledger, first))? else {
+        if is_dropped(store, ledger, first)? {
+            return Err(ReadError::BodyDropped { seq: first });
+        }
+        return Err(corrupt(&format!("the bodies of ledger {ledger} from {first} on are missing")));
+    };
+    block.check_bodies(&bodies).map_err(|error| corrupt(&error.to_string()))?;
+    Ok(Bytes::from(bodies))
+}
+
+/// Whether the body of `seq` was dropped.
+pub(crate) fn is_dropped(
+    store: &dyn Read,
+    ledger: LedgerNumber,
+    seq: Seq,
+) -> Result<bool, ReadError> {
+    let (from, to) = (dropped::key(ledger, Seq::ZERO), dropped::key(ledger, seq));
+    let row = store.first(&Scan::through(Space::Meta, &from, &to).backward())?;
+    let Some((_, value)) = row else { return Ok(false) };
+    Ok(seq < dropped::decode(&value).map_err(StoreError::from)?)
+}
+
+/// A record of a block with all that belongs to it; its bytes share the memory of the bodies.
+pub(crate) fn stored(record: &BlockRecord<'_>, bodies: &Bytes) -> Result<StoredRecord, ReadError> {
+    Ok(StoredRecord {
+        record: bodies.slice_ref(record.bytes_in(bodies)),
+        digest: record.digest,
+        prev: record.prev,
+        signature: signature(record)?,
+        seq: record.seq,
+        time: record.time,
+    })
+}
+
+/// The record's own signature, if it carries one.
+pub(crate) fn signature(record: &BlockRecord<'_>) -> Result<Option<RecordSignature>, ReadError> {
+    let Some(stored) = record.signature else { return Ok(None) };
+    let damaged = || corrupt(&format!("record {} has no proper signature", record.seq));
+    let bytes = <[u8; 64]>::try_from(stored.bytes).map_err(|_| damaged())?;
+    let key_id = KeyId::new(stored.key_id).map_err(|_| damaged())?;
+    Ok(Some(RecordSignature { key_id, signature: Signature(bytes) }))
 }
 
 pub(crate) fn corrupt(what: &str) -> ReadError {
     ReadError::Corrupt(what.into())
-}
-
-/// The time of a record, which stands at a fixed distance from its end: `"time":"...","v":1}`.
-pub(crate) fn record_time(record: &[u8]) -> Option<Timestamp> {
-    const TAIL: &[u8] = b"\",\"v\":1}";
-    let text = record.strip_suffix(TAIL)?;
-    Timestamp::parse(text.get(text.len().checked_sub(Timestamp::TEXT_LEN)?..)?).ok()
 }
 
 /// The index row of the block that holds `seq`, if the ledger reaches that far.
@@ -89,7 +98,7 @@ fn locate(
     Ok((seq.get() - first.get() < u64::from(row.count)).then_some((first, row)))
 }
 
-/// The block that holds `seq`.
+/// The tables of the block that holds `seq`.
 pub(crate) fn load_block(
     store: &dyn Read,
     ledger: LedgerNumber,
@@ -99,13 +108,8 @@ pub(crate) fn load_block(
     let Some(value) = store.get(Space::Blocks, &block::key(row.place))? else {
         return Err(corrupt(&format!("the block with record {seq} of ledger {ledger} is missing")));
     };
-    let loaded = LoadedBlock { first, count: row.count, value: Bytes::from(value) };
-    let block = loaded.decode()?;
-    if block.ledger() != ledger || block.first_seq() != first || block.len() != row.count as usize {
-        return Err(corrupt(&format!(
-            "the index of ledger {ledger} leads to a wrong block for {seq}"
-        )));
-    }
+    let loaded = LoadedBlock { first, count: row.count, place: row.place, tables: value };
+    decode_at(&loaded.tables, ledger, first, &row)?;
     Ok(Some(loaded))
 }
 
@@ -118,12 +122,12 @@ pub(crate) fn get(
     let Some(loaded) = load_block(store, ledger, seq)? else { return Ok(None) };
     let block = loaded.decode()?;
     let record = block.find(seq).ok_or_else(|| corrupt("a record is missing from its block"))?;
-    loaded.stored(&record).map(Some)
+    stored(&record, &load_bodies(store, &block)?).map(Some)
 }
 
 /// Records from `from` on (included), in the given direction, up to the durable `size`. Ends after
-/// `records_max` records, or when `bytes_max` bytes of records are exceeded; at least one record is
-/// returned where there is one.
+/// `records_max` records, when `bytes_max` bytes of records are exceeded, or before bodies that were
+/// dropped; at least one record is returned where there is one.
 pub(crate) fn range(
     store: &dyn Read,
     ledger: LedgerNumber,
@@ -141,6 +145,12 @@ pub(crate) fn range(
             return Err(corrupt(&format!("record {seq} of ledger {ledger} is missing")));
         };
         let block = loaded.decode()?;
+        let bodies = match load_bodies(store, &block) {
+            Err(ReadError::BodyDropped { .. }) if !out.is_empty() => return Ok(out),
+            // Named by the record that was asked for, not by the first of its block.
+            Err(ReadError::BodyDropped { .. }) => return Err(ReadError::BodyDropped { seq }),
+            bodies => bodies?,
+        };
         let last = loaded.first.get() + u64::from(loaded.count) - 1;
         let mut records: Vec<_> = match direction {
             Direction::Forward => block.records().skip_while(|record| record.seq < seq).collect(),
@@ -150,12 +160,12 @@ pub(crate) fn range(
             records.reverse();
         }
         for record in records {
-            bytes += record.bytes.len();
+            bytes += record.place.len();
             if out.len() >= records_max || (bytes > bytes_max && !out.is_empty()) {
                 return Ok(out);
             }
             if record.seq.get() < size {
-                out.push(loaded.stored(&record)?);
+                out.push(stored(&record, &bodies)?);
             }
         }
         next = match direction {
@@ -166,7 +176,8 @@ pub(crate) fn range(
     Ok(out)
 }
 
-/// The digests of the records `from..to`.
+/// The digests of the records `from..to`. One scan over the index and one read of many tables for each
+/// [`BLOCKS_AT_ONCE`] blocks, for in a tile of single commits each record has a block of its own.
 pub(crate) fn digests(
     store: &dyn Read,
     ledger: LedgerNumber,
@@ -175,69 +186,89 @@ pub(crate) fn digests(
 ) -> Result<Vec<Digest>, ReadError> {
     let mut out =
         Vec::with_capacity(usize::try_from(to.saturating_sub(from)).unwrap_or(0).min(256));
-    let mut next = from;
-    while next < to {
-        let seq = Seq::new(next).map_err(|_| corrupt("a sequence number is too large"))?;
-        let Some(loaded) = load_block(store, ledger, seq)? else {
-            return Err(corrupt(&format!("record {seq} of ledger {ledger} is missing")));
-        };
-        let end = (loaded.first.get() + u64::from(loaded.count)).min(to);
-        let skip = (next - loaded.first.get()) as usize;
-        out.extend(loaded.decode()?.digests().skip(skip).take((end - next) as usize));
-        next = end;
+    let missing = |seq: u64| corrupt(&format!("record {seq} of ledger {ledger} is missing"));
+    // From the end, since the block that holds `from` begins at or before it.
+    let mut end = to;
+    while end > from {
+        let places = places_before(store, ledger, from, end)?;
+        let begin = places.first().map_or(end, |(first, _)| first.get());
+        if begin >= end {
+            return Err(missing(end - 1));
+        }
+        let keys: Vec<_> = places.iter().map(|(_, row)| block::key(row.place)).collect();
+        let keys: Vec<&[u8]> = keys.iter().map(<[u8; 12]>::as_slice).collect();
+        let mut part = Vec::new();
+        let mut next = begin;
+        for ((first, row), tables) in places.iter().zip(store.get_many(Space::Blocks, &keys)?) {
+            let block = tables.ok_or_else(|| missing(first.get()))?;
+            let block = decode_at(&block, ledger, *first, row)?;
+            if first.get() != next {
+                return Err(missing(next));
+            }
+            next += u64::from(row.count);
+            let skip = from.saturating_sub(first.get()) as usize;
+            let take = (next.min(end) - first.get()) as usize;
+            part.extend(block.digests().take(take).skip(skip));
+        }
+        if next < end {
+            return Err(missing(next));
+        }
+        part.append(&mut out);
+        (out, end) = (part, begin);
     }
     Ok(out)
 }
 
-/// Where the record with a client's id is.
-pub(crate) fn find_given(
-    store: &dyn Read,
-    ledger: LedgerNumber,
-    id: &EventId,
-) -> Result<Option<Seq>, ReadError> {
-    let row = store.get(Space::Ids, &id::key(ledger, id))?;
-    row.map(|value| id::decode(&value)).transpose().map_err(|error| corrupt(&error.to_string()))
-}
+/// Blocks whose tables are read together: a whole tile of single commits.
+const BLOCKS_AT_ONCE: usize = 256;
 
-/// Where the record is whose id the engine made: somewhere within the millisecond that the id names.
-pub(crate) fn find_made(
+/// The places of the last blocks that have records of `from..end`, ascending.
+fn places_before(
     store: &dyn Read,
     ledger: LedgerNumber,
-    id: &EventId,
-    size: u64,
-) -> Result<Option<Seq>, ReadError> {
-    let Some((first, last)) = ServerId::parse(id).and_then(ServerId::times) else {
-        return Ok(None);
-    };
-    let mut next = first_at_or_after(store, ledger, first, size)?;
-    while let Some(seq) = next.filter(|seq| seq.get() < size) {
-        let Some(loaded) = load_block(store, ledger, seq)? else { return Ok(None) };
-        for record in loaded.decode()?.records().skip_while(|record| record.seq < seq) {
-            if record_time(record.bytes).is_none_or(|time| time > last) {
-                return Ok(None);
-            }
-            let view =
-                RecordView::parse(record.bytes).map_err(|error| corrupt(&error.to_string()))?;
-            if *view.id == **id {
-                return Ok(Some(record.seq));
-            }
+    from: u64,
+    end: u64,
+) -> Result<Vec<(Seq, index::IndexRow)>, ReadError> {
+    let end = Seq::new(end).map_err(|_| corrupt("a sequence number is too large"))?;
+    let (low, high) = (index::key(ledger, Seq::ZERO), index::key(ledger, end));
+    let scan = Scan::between(Space::Index, &low, &high).backward().take(BLOCKS_AT_ONCE);
+    let mut places = Vec::new();
+    let mut damaged = None;
+    store.scan(&scan, &mut |key, value| {
+        let row = index::parse_key(key)
+            .and_then(|(_, first)| Ok((first, index::IndexRow::decode(value)?)));
+        match row {
+            Ok(row) => places.push(row),
+            Err(error) => damaged = Some(error),
         }
-        next = Seq::new(loaded.first.get() + u64::from(loaded.count)).ok();
+        let reached = places.last().is_some_and(|(first, _)| first.get() <= from);
+        if reached || damaged.is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
+    if let Some(error) = damaged {
+        return Err(corrupt(&error.to_string()));
     }
-    Ok(None)
+    places.reverse();
+    Ok(places)
 }
 
-/// The record with the id, whoever made it.
-pub(crate) fn find_id(
-    store: &dyn Read,
+/// Tables that the index leads to, if they are those of the block that it means.
+fn decode_at<'a>(
+    tables: &'a [u8],
     ledger: LedgerNumber,
-    id: &EventId,
-    size: u64,
-) -> Result<Option<Seq>, ReadError> {
-    match find_given(store, ledger, id)? {
-        Some(seq) => Ok(Some(seq).filter(|seq| seq.get() < size)),
-        None => find_made(store, ledger, id, size),
+    first: Seq,
+    row: &index::IndexRow,
+) -> Result<Block<'a>, ReadError> {
+    let block = Block::decode(tables).map_err(|error| corrupt(&error.to_string()))?;
+    if block.ledger() != ledger || block.first_seq() != first || block.len() != row.count as usize {
+        return Err(corrupt(&format!(
+            "the index of ledger {ledger} leads to a wrong block for {first}"
+        )));
     }
+    Ok(block)
 }
 
 /// The first record whose time is not before `time`. Bisects the index: times never go backwards.
@@ -266,36 +297,13 @@ pub(crate) fn first_at_or_after(
     if let Some(before) = low.checked_sub(1).and_then(|seq| Seq::new(seq).ok())
         && let Some(loaded) = load_block(store, ledger, before)?
     {
-        let mut records = loaded.decode()?.records().collect::<Vec<_>>().into_iter();
-        let found = records.find(|record| record_time(record.bytes).is_some_and(|t| t >= time));
-        if let Some(record) = found {
-            return Ok(Some(record.seq).filter(|seq| seq.get() < size));
+        let place = loaded.decode()?.times().position(|of_record| of_record >= time);
+        if let Some(place) = place {
+            let seq = Seq::new(loaded.first.get() + place as u64).ok();
+            return Ok(seq.filter(|seq| seq.get() < size));
         }
     }
     Ok(Seq::new(low).ok().filter(|seq| seq.get() < size))
-}
-
-/// Whether a stored record is about the same thing as one that is being submitted.
-pub(crate) fn same_body(record: &[u8], body: &Body) -> bool {
-    let Ok(view) = RecordView::parse(record) else { return false };
-    match body {
-        Body::Event(event) => event.is_of(&view),
-        Body::System(system) => view.body == indelible_core::record::Body::System(system),
-    }
-}
-
-/// What the client heard when the record was appended.
-pub(crate) fn accepted_before(record: &StoredRecord) -> Result<Accepted, ReadError> {
-    let view = RecordView::parse(&record.record).map_err(|error| corrupt(&error.to_string()))?;
-    let id = EventId::new(&view.id).map_err(|_| corrupt("a record has no proper id"))?;
-    Ok(Accepted {
-        seq: record.seq,
-        id,
-        time: record.time,
-        digest: record.digest,
-        signature: record.signature.clone(),
-        duplicate: true,
-    })
 }
 
 /// The highest key of a space, for looking from the end.

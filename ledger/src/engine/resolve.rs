@@ -5,17 +5,52 @@ use std::collections::HashMap;
 use indelible_core::name::{EventId, Seq};
 
 use super::entry::{Body, LedgerEntry, Tip};
-use super::records::{find_made, get, same_body};
+use super::ids;
+use super::lookups::Asked;
+use crate::api::Accepted;
 use crate::error::{EventError, ReadError};
-use crate::rows::{LedgerNumber, id};
-use crate::server_id::ServerId;
-use crate::store::{Read, Space};
+use crate::rows::LedgerNumber;
+use crate::rows::id::{ContentHash, IdHash};
+use crate::store::Read;
 
 /// One record to be.
 #[derive(Debug)]
 pub(crate) struct Item {
-    pub(crate) id: Option<EventId>,
+    pub(crate) id: Option<GivenId>,
     pub(crate) body: Body,
+}
+
+/// An id that a client gave, and what the store said about it.
+#[derive(Debug)]
+pub(crate) struct GivenId {
+    pub(crate) id: EventId,
+    pub(crate) hash: IdHash,
+    pub(crate) content: ContentHash,
+    pub(crate) found: Option<InLedger>,
+}
+
+/// The durable record with an id.
+#[derive(Debug)]
+pub(crate) enum InLedger {
+    /// It says the same.
+    Same(Box<Accepted>),
+    /// It says something else.
+    Other(Seq),
+}
+
+impl Item {
+    pub(crate) fn new(id: Option<EventId>, body: Body) -> Self {
+        let id = id.map(|id| {
+            let (hash, content) = (IdHash::of(&id), body.content());
+            GivenId { id, hash, content, found: None }
+        });
+        Self { id, body }
+    }
+
+    /// Whether nothing is left to do but to say so.
+    pub(crate) fn is_in_ledger(&self) -> bool {
+        self.id.as_ref().is_some_and(|given| given.found.is_some())
+    }
 }
 
 /// What an id says about an item.
@@ -23,94 +58,63 @@ pub(crate) struct Item {
 pub(crate) enum Found {
     /// Nothing: it is new.
     New,
-    /// It is in the ledger, or on its way.
+    /// It is on its way, or was when it was looked for.
     Before(Seq),
+    /// It is in the ledger.
+    Durable(Box<Accepted>),
     /// It is the same as an earlier item of the group.
     Same(usize),
     /// Its id names something else.
     Conflict(EventError),
 }
 
-/// Looks up every id of a group: among the earlier items, among what is on its way, and in the store.
+/// Says of every item of a group what it is: by what its sender found in the store, by what is on its way,
+/// and by the earlier items.
 pub(crate) fn resolve(
     store: &dyn Read,
     entry: &LedgerEntry,
     tip: &Tip,
-    items: &[Item],
+    items: &mut [Item],
+    asked: Option<&Asked>,
 ) -> Result<Vec<Found>, ReadError> {
-    let mut found = vec![Found::New; items.len()];
-    let mut unknown = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        let Some(id) = &item.id else { continue };
-        match (tip.in_flight(id), found.get_mut(index)) {
-            (Some(there), Some(place)) => {
-                let same = there.body == item.body;
-                *place =
-                    if same { Found::Before(there.seq) } else { conflict(id, Some(there.seq)) };
-            }
-            _ => unknown.push((index, id, &item.body)),
-        }
-    }
-    if !unknown.is_empty() {
-        look_up(store, entry, &unknown, &mut found)?;
-        compare_within(&unknown, &mut found);
+    // What has become durable since the group was looked up is not remembered any more: once again. An id
+    // that a server made was in the store then, or was never told to anybody.
+    let size = entry.head().map_or(0, |head| head.size());
+    let stale = asked.filter(|asked| asked.after < tip.forgotten);
+    let rows = stale.map(|_| ids::rows_of(store, LedgerNumber(entry.number), size, items));
+    let mut rows = rows.transpose()?.unwrap_or_default().into_iter();
+    let mut found = Vec::with_capacity(items.len());
+    let mut first_of: HashMap<IdHash, (usize, ContentHash)> = HashMap::new();
+    for (index, item) in items.iter_mut().enumerate() {
+        let row = rows.next().flatten();
+        let Some(given) = &mut item.id else {
+            found.push(Found::New);
+            continue;
+        };
+        let known = match (&given.found, tip.in_flight(given.hash), row) {
+            (Some(_), _, _) | (None, None, None) => None,
+            (None, Some(there), _) => Some((there.seq, there.content)),
+            (None, None, Some(row)) => Some((row.seq, row.content)),
+        };
+        found.push(match (given.found.take(), known) {
+            (Some(InLedger::Same(accepted)), _) => Found::Durable(accepted),
+            (Some(InLedger::Other(seq)), _) => conflict(&given.id, Some(seq)),
+            (None, Some((seq, content))) if content == given.content => Found::Before(seq),
+            (None, Some((seq, _))) => conflict(&given.id, Some(seq)),
+            // Of the items with one id that is new, the first one takes it.
+            (None, None) => match first_of.get(&given.hash) {
+                Some((first, content)) if *content == given.content => Found::Same(*first),
+                Some(_) => conflict(&given.id, None),
+                None => {
+                    first_of.insert(given.hash, (index, given.content));
+                    Found::New
+                }
+            },
+        });
     }
     Ok(found)
 }
 
 fn conflict(id: &EventId, seq: Option<Seq>) -> Found {
     Found::Conflict(EventError::Conflict { id: id.clone(), seq })
-}
-
-/// Asks the store for ids that nothing in memory knows.
-fn look_up(
-    store: &dyn Read,
-    entry: &LedgerEntry,
-    unknown: &[(usize, &EventId, &Body)],
-    found: &mut [Found],
-) -> Result<(), ReadError> {
-    let ledger = LedgerNumber(entry.number);
-    let keys: Vec<Vec<u8>> = unknown.iter().map(|(_, id, _)| id::key(ledger, id)).collect();
-    let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
-    let rows = store.get_many(Space::Ids, &keys)?;
-    for (&(index, id, body), row) in unknown.iter().zip(rows) {
-        let seq = match row {
-            Some(value) => Some(id::decode(&value).map_err(crate::store::StoreError::from)?),
-            // Somebody sends an id that the engine made: look where its time points. One that is still
-            // on its way cannot be found, but nobody has been told of it either, nor can guess it.
-            None if ServerId::parse(id).is_some() => {
-                let size = entry.head().map_or(0, |head| head.size());
-                find_made(store, ledger, id, size)?
-            }
-            None => None,
-        };
-        let Some(seq) = seq else { continue };
-        let Some(record) = get(store, ledger, seq)? else {
-            return Err(super::records::corrupt(&format!(
-                "id '{id}' leads to record {seq}, which is missing"
-            )));
-        };
-        if let Some(place) = found.get_mut(index) {
-            let same = same_body(&record.record, body);
-            *place = if same { Found::Before(seq) } else { conflict(id, Some(seq)) };
-        }
-    }
-    Ok(())
-}
-
-/// Of the items with one id that is new, the first one takes it; the others are the same or conflict.
-fn compare_within(unknown: &[(usize, &EventId, &Body)], found: &mut [Found]) {
-    let mut first_of: HashMap<&EventId, (usize, &Body)> = HashMap::new();
-    for &(index, id, body) in unknown {
-        let Some(place) = found.get_mut(index).filter(|place| **place == Found::New) else {
-            continue;
-        };
-        match first_of.get(id) {
-            Some((first, of_first)) if *of_first == body => *place = Found::Same(*first),
-            Some(_) => *place = conflict(id, None),
-            None => {
-                first_of.insert(id, (index, body));
-            }
-        }
-    }
 }

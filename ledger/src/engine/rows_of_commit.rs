@@ -19,8 +19,9 @@ use super::queue::Completion;
 use super::records::corrupt;
 use super::run::SignedRun;
 use crate::error::ReadError;
-use crate::rows::block::{self, BlockBuilder, BlockPlace};
+use crate::rows::block::{self, BlockBuilder, BlockPlace, BlockRows};
 use crate::rows::head::HeadRow;
+use crate::rows::id::IdRow;
 use crate::rows::index::IndexRow;
 use crate::rows::kind::KindRow;
 use crate::rows::ledger::LedgerRow;
@@ -37,7 +38,7 @@ struct FinishedBlock {
     count: usize,
     first_time: Timestamp,
     record_bytes: usize,
-    value: Vec<u8>,
+    value: BlockRows,
 }
 
 /// A signed run that has no place in a commit yet.
@@ -232,7 +233,9 @@ fn put_run(rows: &mut store::Batch, commit: CommitNumber, run: RunToPut, ordinal
     for block in blocks {
         let place = BlockPlace { commit, ordinal: *ordinal };
         *ordinal += 1;
-        rows.put_owned(Space::Blocks, &block::key(place), block.value);
+        rows.put_owned(Space::Blocks, &block::key(place), block.value.tables);
+        let bodies = block::bodies_key(number, block.first);
+        rows.put_owned(Space::Bodies, &bodies, block.value.bodies);
         let count = u32::try_from(block.count).unwrap_or(u32::MAX);
         let row = IndexRow { place, count, first_time: block.first_time };
         rows.put(Space::Index, &index::key(number, block.first), &row.encode());
@@ -268,12 +271,10 @@ fn sign_blocks(
 }
 
 fn put_ids(rows: &mut store::Batch, number: LedgerNumber, signed: &SignedRun) {
-    let mut key = Vec::new();
-    for (place, one) in signed.facts.ids.iter().enumerate().filter(|(_, one)| one.given) {
-        if let Some(seq) = signed.seq(place) {
-            key.clear();
-            id::push_key(&mut key, number, &one.id);
-            rows.put(Space::Ids, &key, &id::encode(seq));
+    for (place, one) in signed.facts.ids.iter().enumerate() {
+        if let (Some((hash, content)), Some(seq)) = (one.row, signed.seq(place)) {
+            let row = IdRow { seq, content };
+            rows.put(Space::Ids, &id::key(number, hash), &row.encode());
         }
     }
 }

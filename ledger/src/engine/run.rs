@@ -16,13 +16,14 @@ use super::entry::LedgerEntry;
 use crate::api::{Accepted, SignedCheckpoint};
 use crate::error::{AppendError, EventError};
 use crate::rows::block::BlockBuilder;
+use crate::rows::id::{ContentHash, IdHash};
 use crate::rows::kind::KindRow;
 
-/// The id of a record and where it comes from: only ids that clients gave get a row.
+/// The id of a record and, where it gets a row, what is in that.
 #[derive(Debug, Clone)]
 pub(crate) struct RunId {
     pub(crate) id: EventId,
-    pub(crate) given: bool,
+    pub(crate) row: Option<(IdHash, ContentHash)>,
 }
 
 /// What the client will hear of each record, in the order of the records.
@@ -79,6 +80,11 @@ impl Sealed {
             ToSign::All => self.facts.digests.len(),
             ToSign::These(places) => places.len(),
         }
+    }
+
+    /// How many of its records have an id with a row.
+    pub(crate) fn given_ids(&self) -> usize {
+        self.facts.ids.iter().filter(|id| id.row.is_some()).count()
     }
 
     /// The digests to sign, in the order of their records.
@@ -177,23 +183,13 @@ pub(crate) enum Outcome {
     Mixed(Vec<One>),
 }
 
-impl Outcome {
-    /// Whether any record of the batch is the group's.
-    pub(crate) fn has_new(&self) -> bool {
-        match self {
-            Self::Fresh(places) => !places.is_empty(),
-            Self::Mixed(ones) => ones.iter().any(|one| matches!(one, One::Fresh(_))),
-        }
-    }
-}
-
 /// The outcome of one event.
 #[derive(Debug)]
 pub(crate) enum One {
     /// A new record at this place of the run.
     Fresh(u32),
     /// There before, at this place of the ledger; replaced by `Duplicate` once that is durable.
-    Before(Seq),
+    Before(Seq, EventId),
     /// There before.
     Duplicate(Box<Accepted>),
     /// Not appended.
@@ -207,7 +203,7 @@ impl One {
     ) -> Option<Result<Accepted, EventError>> {
         match self {
             Self::Fresh(index) => run?.accepted(index).map(Ok),
-            Self::Before(_) => None,
+            Self::Before(..) => None,
             Self::Duplicate(accepted) => Some(Ok(*accepted)),
             Self::Refused(error) => Some(Err(error)),
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indelible_core::hash::{Digest, LeafHash};
 use indelible_core::limits::TILE_WIDTH;
 use indelible_core::merkle::{Growth, leaf_hash};
-use indelible_core::name::{EventId, Seq};
+use indelible_core::name::Seq;
 use indelible_core::record::{Place, RecordError, seal_system};
 use indelible_core::system::{Creation, SignPer};
 use indelible_core::time::Timestamp;
@@ -28,6 +28,8 @@ pub(crate) struct Sealing {
     prev: Option<Digest>,
     blocks: Vec<(BlockBuilder, Timestamp)>,
     facts: Facts,
+    /// An earlier commit has records of the same time as this one's: ids made here cannot be found by it.
+    pub(crate) shares_its_time: bool,
 }
 
 impl Sealing {
@@ -45,6 +47,7 @@ impl Sealing {
             prev: tip.last_digest,
             blocks: Vec::new(),
             facts: Facts::default(),
+            shares_its_time: false,
         })
     }
 
@@ -71,11 +74,11 @@ impl Sealing {
         let prev = tip.last_digest;
         let place = Place { ledger: &self.entry.name, id: &id.id, seq, time };
         let number = LedgerNumber(self.entry.number);
-        if self.blocks.last().is_none_or(|(block, _)| block.is_full()) {
-            self.blocks.push((BlockBuilder::new(number, seq, prev), time));
+        if self.blocks.last().is_none_or(|(block, _)| block.is_full() || !block.takes(time)) {
+            self.blocks.push((BlockBuilder::new(number, seq, prev, time), time));
         }
         let Some((block, _)) = self.blocks.last_mut() else { return Ok(index) };
-        let at = block.append_with(|out| match body {
+        let at = block.append_with(time, |out| match body {
             Body::Event(event) => Ok(event.seal(&place, prev.as_ref(), out)),
             Body::System(system) => seal_system(system, &place, prev.as_ref(), out),
         });
@@ -130,7 +133,7 @@ impl Sealing {
                 ToSign::These(places)
             }
         };
-        let Self { entry, creation, first, prev, blocks, facts } = self;
+        let Self { entry, creation, first, prev, blocks, facts, .. } = self;
         Ok(Sealed { entry, creation, first, prev, blocks, facts, growth, tiles, to_sign })
     }
 }
@@ -178,11 +181,6 @@ fn fill_tiles(
     tip.leaves = rest.to_vec();
     tip.leaves_from = end * TILE_WIDTH;
     Ok(tiles)
-}
-
-/// The id of a record that a client gave an id.
-pub(crate) fn given(id: EventId) -> RunId {
-    RunId { id, given: true }
 }
 
 #[cfg(test)]

@@ -21,18 +21,20 @@ use super::batch::{Batch, Waiting};
 use super::entry::{Body, InFlight, LedgerEntry, Settings, Tip};
 use super::lane::Lane;
 use super::lookup;
+use super::lookups::Asked;
 use super::queue::{Completion, Group, Next, Pipeline, Work};
 use super::records::corrupt;
 use super::refusing::{refuse, refuse_conflicts, refuse_overflow, refused, unavailable};
 use super::registry::Claim;
-use super::resolve::{Found, Item, resolve};
-use super::run::{Answer, One, Outcome, RunId};
-use super::sealing::{Sealing, given};
+use super::resolve::{Found, GivenId, Item, resolve};
+use super::run::{Answer, One, Outcome, RunId, Sealed};
+use super::sealing::Sealing;
 use super::session::{Turn, earlier_failed};
 use super::shared::Shared;
 use super::signing::{Job, Stage};
 use crate::api::{Atomicity, LedgerSettings};
 use crate::error::{AppendError, EventError, ReadError};
+use crate::rows::id::IdHash;
 use crate::server_id::ServerIds;
 use crate::store::Read;
 
@@ -52,6 +54,9 @@ const SLOW_FROM: Duration = Duration::from_millis(5);
 /// it for its batch.
 const BATCHES_PER_LATENCY: u32 = 8;
 
+/// Ids of durable batches that are remembered for groups that were looked up before: some 20 MB.
+const SETTLED_IDS_MAX: usize = 1 << 18;
+
 /// A batch that was handed on, as far as the sequencer must remember it.
 struct Departed {
     serial: u64,
@@ -59,6 +64,8 @@ struct Departed {
     bytes: usize,
     ledgers: Vec<Arc<LedgerEntry>>,
     creating: Vec<LedgerName>,
+    /// How many of its records have ids that clients gave.
+    given_ids: usize,
     /// The turns of its groups. Should it fail, they are told here, by the thread that would otherwise
     /// sequence what waits behind them.
     turns: Vec<Turn>,
@@ -77,6 +84,9 @@ pub(crate) struct Sequencer {
     signatures: usize,
     bytes: usize,
     begun: Instant,
+    /// Batches that are durable, and whose ids are still remembered.
+    settled: VecDeque<Departed>,
+    settled_ids: usize,
     ids: ServerIds,
     /// Ledgers whose records could not be sealed, and the last batch that has some of them.
     set_aside: HashMap<u64, (Arc<LedgerEntry>, u64)>,
@@ -107,6 +117,8 @@ impl Sequencer {
             signatures: 0,
             bytes: 0,
             begun: Instant::now(),
+            settled: VecDeque::new(),
+            settled_ids: 0,
             ids: ServerIds::default(),
             set_aside: HashMap::new(),
             clock_is_behind: false,
@@ -146,14 +158,15 @@ impl Sequencer {
             self.failed = true;
             batch.turns.iter().for_each(Turn::fail);
         }
-        for entry in &batch.ledgers {
-            if let Some(tip) = &mut *entry.tip.lock() {
-                tip.forget_in_flight(batch.serial);
-            }
-        }
         for name in &batch.creating {
             self.shared.registry.release(name);
         }
+        if completion.durable {
+            self.lane.lookups.durable(batch.serial);
+            self.settled_ids += batch.given_ids;
+        }
+        self.settled.push_back(batch);
+        self.forget_settled();
         self.take_back();
         if self.failed && self.departed.is_empty() {
             self.begin_epoch();
@@ -168,10 +181,29 @@ impl Sequencer {
         }
     }
 
-    /// Everything that was on its way is through, durable or failed: go on from the durable state.
+    /// Forgets the ids of batches that every group has in the store that was, or will be, looked up; and
+    /// the oldest of them in any case where they are too many.
+    fn forget_settled(&mut self) {
+        let known_to_all = self.lane.lookups.known_to_all();
+        while let Some(batch) = self.settled.pop_front_if(|batch| {
+            batch.serial <= known_to_all || self.settled_ids > SETTLED_IDS_MAX
+        }) {
+            self.settled_ids = self.settled_ids.saturating_sub(batch.given_ids);
+            for entry in &batch.ledgers {
+                if let Some(tip) = &mut *entry.tip.lock() {
+                    tip.forget_in_flight(batch.serial);
+                }
+            }
+        }
+    }
+
+    /// Everything that was in the pipeline is through, durable or failed: go on from the durable state.
     fn begin_epoch(&mut self) {
         self.epoch += 1;
         self.failed = false;
+        // The tips that remember these ids count for nothing any more.
+        self.settled.clear();
+        self.settled_ids = 0;
     }
 
     fn batch(&mut self, groups: Vec<Group>) {
@@ -254,16 +286,8 @@ impl Sequencer {
                 };
                 Waiting { answer, entry, run, outcome, record: None, turn: None }
             }
-            Work::System(entry, id, system) => {
-                let item = Item { id: Some(id), body: Body::System(system) };
-                self.append(forming, entry, vec![item], Atomicity::AllOrNothing, answer)
-            }
-            Work::Events(entry, submissions, atomicity) => {
-                let items = submissions
-                    .into_iter()
-                    .map(|one| Item { id: one.id, body: Body::Event(one.event) })
-                    .collect();
-                self.append(forming, entry, items, atomicity, answer)
+            Work::Events(entry, items, atomicity, asked) => {
+                self.append(forming, entry, items, atomicity, asked, answer)
             }
         }
     }
@@ -349,7 +373,7 @@ impl Sequencer {
     }
 
     fn make_id(&mut self, time: Timestamp) -> RunId {
-        RunId { id: self.ids.next(time).to_event_id(), given: false }
+        RunId { id: self.ids.next(time).to_event_id(), row: None }
     }
 
     fn append(
@@ -358,6 +382,7 @@ impl Sequencer {
         entry: Arc<LedgerEntry>,
         items: Vec<Item>,
         atomicity: Atomicity,
+        asked: Option<Asked>,
         answer: oneshot::Sender<Answer>,
     ) -> Waiting {
         let mut waiting = Waiting {
@@ -375,9 +400,12 @@ impl Sequencer {
             return waiting;
         }
         let mut slot = entry.tip.lock();
-        let appended = lookup::tip(&mut slot, &entry, forming.store, self.epoch)
+        let appended = lookup::tip(&mut slot, &entry, forming.store, self.epoch, self.serial - 1)
             .map_err(AppendError::Read)
-            .and_then(|tip| self.append_to(forming, &entry, tip, items, atomicity, &mut waiting));
+            .and_then(|tip| {
+                let group = (items, asked.as_ref());
+                self.append_to(forming, &entry, tip, group, atomicity, &mut waiting)
+            });
         drop(slot);
         waiting.entry = Some(entry);
         if let Err(error) = appended {
@@ -391,12 +419,12 @@ impl Sequencer {
         forming: &mut Forming<'_>,
         entry: &Arc<LedgerEntry>,
         tip: &mut Tip,
-        items: Vec<Item>,
+        (mut items, asked): (Vec<Item>, Option<&Asked>),
         atomicity: Atomicity,
         waiting: &mut Waiting,
     ) -> Result<(), AppendError> {
         let single = items.len() == 1;
-        let found = resolve(forming.store, entry, tip, &items)?;
+        let found = resolve(forming.store, entry, tip, &mut items, asked)?;
         if atomicity == Atomicity::AllOrNothing {
             refuse_conflicts(&self.shared, &found)?;
         }
@@ -409,7 +437,8 @@ impl Sequencer {
             Some(&run) => run,
             None => {
                 let full = AppendError::Event { index: 0, error: EventError::Full };
-                let sealing = Sealing::new(Arc::clone(entry), None, tip).ok_or(full)?;
+                let mut sealing = Sealing::new(Arc::clone(entry), None, tip).ok_or(full)?;
+                sealing.shares_its_time = forming.now <= tip.last_time;
                 forming.runs.push(sealing);
                 forming.by_ledger.insert(entry.number, forming.runs.len() - 1);
                 forming.runs.len() - 1
@@ -441,14 +470,23 @@ impl Sequencer {
         let mut mixed = found.iter().any(|found| !matches!(found, Found::New)).then(Vec::new);
         let mut seqs: Vec<Option<Seq>> = Vec::new();
         for (item, found) in items.into_iter().zip(found) {
+            let before = |seq| match &item.id {
+                Some(given) => One::Before(seq, given.id.clone()),
+                // Only an id can say that something was there before.
+                None => One::Refused(EventError::Full),
+            };
             let one = match found {
                 Found::New => match self.seal_one(sealing, tip, item, time) {
                     Ok(index) => One::Fresh(index),
                     Err(error) => One::Refused(error),
                 },
-                Found::Before(seq) => One::Before(seq),
+                Found::Before(seq) => before(seq),
+                Found::Durable(accepted) => {
+                    self.shared.metrics.duplicates.add(1);
+                    One::Duplicate(accepted)
+                }
                 Found::Same(earlier) => match seqs.get(earlier).copied().flatten() {
-                    Some(seq) => One::Before(seq),
+                    Some(seq) => before(seq),
                     None => One::Refused(EventError::Full),
                 },
                 Found::Conflict(error) => {
@@ -459,8 +497,8 @@ impl Sequencer {
             if let Some(outcomes) = &mut mixed {
                 // Only a mixed group can refer to an earlier event of its own.
                 seqs.push(match &one {
-                    One::Fresh(_) => sealing.next_seq().and_then(before),
-                    One::Before(seq) => Some(*seq),
+                    One::Fresh(_) => sealing.next_seq().and_then(seq_before),
+                    One::Before(seq, _) => Some(*seq),
                     _ => None,
                 });
                 outcomes.push(one);
@@ -480,15 +518,23 @@ impl Sequencer {
         time: Timestamp,
     ) -> Result<u32, EventError> {
         let seq = sealing.next_seq().ok_or(EventError::Full)?;
-        let (id, known) = match item.id {
-            Some(id) => (given(id.clone()), Some(id)),
-            None => (self.make_id(time), None),
+        let (id, given) = match item.id {
+            Some(GivenId { id, hash, content, .. }) => {
+                (RunId { id, row: Some((hash, content)) }, Some((hash, content)))
+            }
+            None => {
+                let mut made = self.make_id(time);
+                if sealing.shares_its_time {
+                    made.row = Some((IdHash::of(&made.id), item.body.content()));
+                }
+                (made, None)
+            }
         };
         let index = sealing
             .seal(tip, seq, id, time, &item.body)
             .map_err(|error| EventError::Record(error.to_string().into()))?;
-        if let Some(id) = known {
-            tip.add_in_flight(self.serial, id, InFlight { seq, body: item.body });
+        if let Some((hash, content)) = given {
+            tip.add_in_flight(self.serial, hash, InFlight { seq, content });
         }
         Ok(index)
     }
@@ -552,8 +598,9 @@ impl Sequencer {
 
     /// Hands the batch on to be signed.
     fn hand_on(&mut self, (batch, creating): (Batch, Vec<LedgerName>)) {
-        let signatures = batch.runs.iter().map(super::run::Sealed::signatures).sum();
-        let bytes = batch.runs.iter().map(super::run::Sealed::record_bytes).sum();
+        let signatures = batch.runs.iter().map(Sealed::signatures).sum();
+        let given_ids = batch.runs.iter().map(Sealed::given_ids).sum();
+        let bytes = batch.runs.iter().map(Sealed::record_bytes).sum();
         let is_alone = self.departed.is_empty();
         self.signatures += signatures;
         self.bytes += bytes;
@@ -563,6 +610,7 @@ impl Sequencer {
             bytes,
             ledgers: batch.runs.iter().map(|run| Arc::clone(&run.entry)).collect(),
             creating,
+            given_ids,
             turns: batch.waiting.iter().filter_map(|one| one.turn.clone()).collect(),
         });
         if is_alone && signatures <= INLINE_SIGNATURES_MAX && self.lane.local.is_some() {
@@ -573,6 +621,6 @@ impl Sequencer {
     }
 }
 
-fn before(seq: Seq) -> Option<Seq> {
+fn seq_before(seq: Seq) -> Option<Seq> {
     Seq::new(seq.get().checked_sub(1)?).ok()
 }

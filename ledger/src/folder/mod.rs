@@ -2,7 +2,7 @@
 //! (`docs/STORAGE.md` section 1).
 //!
 //! ```text
-//! DIR/format       "indelible data 2\n", written before anything else
+//! DIR/format       "indelible data 3\n", written before anything else
 //! DIR/lock         held with flock while the folder is in use, as are DIR and DIR/db themselves
 //! DIR/head         how far the database must be at least
 //! DIR/db/          the database
@@ -34,7 +34,7 @@ use files::TEMPORARY_SUFFIX;
 
 /// The version of the data folder that this program writes, and the only one it reads. Version 1 had a
 /// head file that was behind, and a database whose logs outlived a restart; it was never released.
-pub const DATA_VERSION: u32 = 2;
+pub const DATA_VERSION: u32 = 3;
 
 const LOCK: &str = "lock";
 const FORMAT_PREFIX: &str = "indelible data ";

@@ -9,6 +9,7 @@
 
 pub mod block;
 pub mod commit;
+pub mod dropped;
 pub mod head;
 pub mod id;
 pub mod index;

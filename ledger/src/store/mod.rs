@@ -2,8 +2,8 @@
 //!
 //! A ledger needs very little: one atomic, durable commit at a time in the order of submission, point
 //! reads, and scans over a range of keys. Everything here is synchronous and object-safe; a backend
-//! that is asynchronous inside blocks on a runtime of its own. There is no delete: nothing in a ledger
-//! is ever taken back.
+//! that is asynchronous inside blocks on a runtime of its own. Nothing in a ledger is ever taken back; the
+//! one thing that can be dropped are bodies that were archived.
 //!
 //! * [`batch`]: the rows of one commit.
 //! * [`error`]: the classes of failure, each with what the operator or the engine can do about it.
@@ -42,8 +42,10 @@ pub enum Space {
     Ledgers = b'l',
     /// The head of each ledger.
     Heads = b'h',
-    /// Blocks of records.
+    /// Tables of blocks: all about their records but the records themselves.
     Blocks = b'b',
+    /// Bodies of blocks: the records.
+    Bodies = b'r',
     /// Where each block's sequence numbers are.
     Index = b'i',
     /// Ids that clients gave.
@@ -58,11 +60,12 @@ pub enum Space {
 
 impl Space {
     /// Every space, in the order of [`Space::index`].
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Meta,
         Self::Ledgers,
         Self::Heads,
         Self::Blocks,
+        Self::Bodies,
         Self::Index,
         Self::Ids,
         Self::Tiles,
@@ -84,11 +87,12 @@ impl Space {
             Self::Ledgers => 1,
             Self::Heads => 2,
             Self::Blocks => 3,
-            Self::Index => 4,
-            Self::Ids => 5,
-            Self::Tiles => 6,
-            Self::Nodes => 7,
-            Self::Commits => 8,
+            Self::Bodies => 4,
+            Self::Index => 5,
+            Self::Ids => 6,
+            Self::Tiles => 7,
+            Self::Nodes => 8,
+            Self::Commits => 9,
         }
     }
 
@@ -100,6 +104,7 @@ impl Space {
             Self::Ledgers => "l",
             Self::Heads => "h",
             Self::Blocks => "b",
+            Self::Bodies => "r",
             Self::Index => "i",
             Self::Ids => "d",
             Self::Tiles => "t",
@@ -333,6 +338,14 @@ pub trait Store: Read + Send + Sync {
     fn submit(&self, batch: Batch, ticket: CommitTicket) {
         ticket.settle(self.commit(&batch));
     }
+
+    /// Drops the rows of [`Space::Bodies`] with `from <= key < to`, for good, and writes the rows of `note`
+    /// in the same atomic and durable step. Their room is given back where whole files are of no use any
+    /// more. May take as long as reading the keys of the range.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    fn drop_bodies(&self, from: &[u8], to: &[u8], note: &Batch) -> Result<(), StoreError>;
 
     /// Runs `task` on one state of the store that no commit changes meanwhile. Within the task read
     /// through its argument; [`Store::close`] waits for it to end.

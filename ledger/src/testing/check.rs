@@ -20,6 +20,7 @@ use indelible_core::time::Timestamp;
 use crate::engine::engine_digest;
 use crate::rows::block::{self, Block, BlockRecord};
 use crate::rows::head::HeadRow;
+use crate::rows::id::{ContentHash, IdHash, IdRow};
 use crate::rows::index::IndexRow;
 use crate::rows::ledger::LedgerRow;
 use crate::rows::meta::{IdentityRow, StateRow};
@@ -109,6 +110,7 @@ pub fn check_engine(store: &dyn Read, keys: &[PublicKey]) -> Result<Checked, Str
     walk.verify_signatures()?;
     check_state(store, &walk, &ledgers, state)?;
     ensure(rows(store, Space::Index)?.len() == blocks, || "index rows without blocks".into())?;
+    ensure(rows(store, Space::Bodies)?.len() == blocks, || "bodies without blocks".into())?;
     walk.check_ids(store)?;
     let mut expected = Expected::default();
     for (number, ledger) in &ledgers {
@@ -167,7 +169,7 @@ fn load_ledgers(store: &dyn Read, keys: &[PublicKey]) -> Check<BTreeMap<u64, Led
 struct Walk {
     checked: Checked,
     /// Every id that may have a row: ledger, id, its record.
-    given: HashMap<(u64, String), Seq>,
+    given: HashMap<(u64, IdHash), (String, IdRow)>,
     /// By the id of their key.
     signed: BTreeMap<String, (Option<PublicKey>, Vec<(Digest, Signature)>)>,
 }
@@ -195,12 +197,17 @@ impl Walk {
             ensure(block.prev() == ledger.last_digest, || format!("{at}: the chain is broken"))?;
             let row = store.get(Space::Index, &index::key(of, block.first_seq())).map_err(text)?;
             let row = IndexRow::decode(&row.ok_or(format!("{at}: no index row"))?).map_err(text)?;
+            let bodies = store
+                .get(Space::Bodies, &block::bodies_key(of, block.first_seq()))
+                .map_err(text)?;
+            let bodies = bodies.ok_or(format!("{at}: no bodies"))?;
+            block.check_bodies(&bodies).map_err(text)?;
             let first = block.record(0).ok_or("an empty block")?;
-            let first_time = RecordView::parse(first.bytes).map_err(text)?.time;
+            let first_time = RecordView::parse(first.bytes_in(&bodies)).map_err(text)?.time;
             let expected = IndexRow { place, count: block.len() as u32, first_time };
             ensure(row == expected, || format!("{at}: its index row is wrong"))?;
             for record in block.records() {
-                self.record(of, ledger, &record)?;
+                self.record(of, ledger, &record, record.bytes_in(&bodies))?;
             }
             ledger.last_commit = number;
             touched
@@ -218,16 +225,18 @@ impl Walk {
         of: LedgerNumber,
         ledger: &mut Ledger,
         record: &BlockRecord<'_>,
+        bytes: &[u8],
     ) -> Check<()> {
         let at = || format!("ledger '{}', record {}", ledger.name, record.seq);
-        let view = RecordView::parse(record.bytes).map_err(|error| format!("{}: {error}", at()))?;
-        let digest = record_digest(record.bytes, ledger.last_digest.as_ref());
+        let view = RecordView::parse(bytes).map_err(|error| format!("{}: {error}", at()))?;
+        let digest = record_digest(bytes, ledger.last_digest.as_ref());
         ensure(digest == record.digest, || format!("{}: wrong digest", at()))?;
         ensure(record.prev == ledger.last_digest, || format!("{}: wrong prev", at()))?;
         ensure(view.seq == record.seq && view.seq.get() == ledger.size, || {
             format!("{}: wrong seq", at())
         })?;
         ensure(view.ledger == &*ledger.name, || format!("{}: of another ledger", at()))?;
+        ensure(view.time == record.time, || format!("{}: wrong time in the tables", at()))?;
         ensure(view.time >= ledger.last_time, || format!("{}: time goes back", at()))?;
         ensure(ledger.ids.insert(view.id.to_string()), || format!("{}: its id is taken", at()))?;
         if record.seq == Seq::ZERO {
@@ -256,7 +265,9 @@ impl Walk {
                 })?;
             }
         }
-        self.given.insert((of.0, view.id.to_string()), record.seq);
+        let hash = IdHash::of(&EventId::new(&view.id).map_err(text)?);
+        let row = IdRow { seq: record.seq, content: ContentHash::of_record(&view) };
+        self.given.insert((of.0, hash), (view.id.to_string(), row));
         ledger.size += 1;
         ledger.last_digest = Some(digest);
         ledger.last_time = view.time;
@@ -283,11 +294,12 @@ impl Walk {
     fn check_ids(&mut self, store: &dyn Read) -> Check<()> {
         for (key, value) in rows(store, Space::Ids)? {
             let (of, id) = id::parse_key(&key).map_err(text)?;
-            let seq = id::decode(&value).map_err(text)?;
-            let found = self.given.remove(&(of.0, id.to_string()));
-            ensure(found == Some(seq), || format!("id '{id}' leads to {seq}, which has another"))?;
+            let row = IdRow::decode(&value).map_err(text)?;
+            let (seq, found) = (row.seq, self.given.remove(&(of.0, id)));
+            let (_, expected) = found.ok_or(format!("the row of {seq} has the id of no record"))?;
+            ensure(row == expected, || format!("the id row of {seq} should be {expected:?}"))?;
         }
-        for ((of, id), seq) in &self.given {
+        for ((of, _), (id, IdRow { seq, .. })) in &self.given {
             let id = EventId::new(id).map_err(text)?;
             let (first, last) = ServerId::parse(&id)
                 .and_then(ServerId::times)
@@ -309,8 +321,7 @@ impl Walk {
                 .map_err(text)?
                 .ok_or("no block")?;
             let block = Block::decode(&value).map_err(text)?;
-            let record = block.find(*seq).ok_or("no record")?;
-            let time = RecordView::parse(record.bytes).map_err(text)?.time;
+            let time = block.find(*seq).ok_or("no record")?.time;
             ensure(first <= time && time <= last, || format!("id '{id}' names another time"))?;
         }
         Ok(())

@@ -90,6 +90,7 @@ codes! {
     ArchiveRunning = "archive_running", 409, "This ledger is being archived into this vault right now.";
     VaultForeign = "vault_foreign", 409, "The vault holds what does not belong to this ledger.";
     KeyMismatch = "key_mismatch", 409, "The ledger is signed with another key than the server has.";
+    BodyDropped = "body_dropped", 410, "The record's body was dropped after it was archived; its digest, signature and proofs are still served.";
     BodyTooLarge = "body_too_large", 413, "The body is larger than the server takes.";
     EventTooLarge = "event_too_large", 413, "An event is larger than a record can hold.";
     BatchTooLarge = "batch_too_large", 413, "There are more events than one commit can hold.";
@@ -410,6 +411,7 @@ impl From<ReadError> for Problem {
                 Self::new(Code::EventNotFound, detail).with("size", size)
             }
             ReadError::OutOfOrder { .. } => Self::new(Code::QueryInvalid, detail),
+            ReadError::BodyDropped { .. } => Self::new(Code::BodyDropped, detail),
             ReadError::Unavailable { .. } => Self::new(Code::StoreUnavailable, detail),
             ReadError::Signing(SignError::Unavailable(_)) => Self::new(Code::SignerFailing, detail),
             _ => {

@@ -8,7 +8,7 @@ use axum::response::Response;
 use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{HeaderMap, StatusCode};
 use indelible_core::json::{Numbers, push_string};
-use indelible_core::name::{EventId, LedgerName};
+use indelible_core::name::{EventId, LedgerName, Seq};
 use indelible_ledger::{Accepted, AppendError, Appended, Atomicity, Submission};
 
 use super::app::App;
@@ -115,7 +115,8 @@ async fn one(app: &Arc<App>, ledger: &LedgerName, event: Submission) -> Result<R
         // It was there before, perhaps long ago, or its receipt takes record 0: it is read.
         None => {
             let (name, seq) = (ledger.clone(), accepted.seq);
-            let receipt = app.read(move |engine| Ok(engine.receipt(&name, seq)?)).await?;
+            let receipt = app.read(move |engine| Ok(engine.receipt(&name, seq)?)).await;
+            let receipt = receipt.map_err(|problem| without_receipt(problem, seq))?;
             receipt.ok_or_else(no_result)?.to_json()
         }
     };
@@ -125,6 +126,16 @@ async fn one(app: &Arc<App>, ledger: &LedgerName, event: Submission) -> Result<R
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(response)
+}
+
+/// The event is in the ledger although its receipt cannot be read: whoever is told of a plain failure would
+/// take it for not appended.
+fn without_receipt(problem: Problem, seq: Seq) -> Problem {
+    if problem.code() == Code::BodyDropped {
+        return problem;
+    }
+    let text = format!("the event is record {seq}, but its receipt cannot be read now");
+    Problem::new(Code::OutcomeUnknown, text)
 }
 
 /// The problem of the only event is that of the request; no index is needed to name it.
@@ -158,7 +169,7 @@ async fn many(
         app.engine.ledger(ledger)?;
         return Err(Problem::new(Code::BatchEmpty, "the array has no element"));
     }
-    let appended = app.engine.submit(ledger, events, Atomicity::AllOrNothing)?.await?;
+    let appended = app.engine.submit_many(ledger, events, Atomicity::AllOrNothing).await?.await?;
     let mut out = Vec::with_capacity(512 + appended.results.len() * RESULT_BYTES);
     out.extend_from_slice(b"{\"checkpoint\":");
     push_string(&mut out, &appended.checkpoint.note);

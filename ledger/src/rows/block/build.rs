@@ -2,8 +2,11 @@
 
 use indelible_core::hash::Digest;
 use indelible_core::name::Seq;
+use indelible_core::time::Timestamp;
 
-use super::{BLOCK_BYTES_TARGET, BLOCK_KEYS_MAX, BLOCK_VALUE_BYTES_MAX, FOOTER_BYTES, VERSION};
+use super::{
+    BLOCK_BYTES_TARGET, BLOCK_KEYS_MAX, BLOCK_VALUE_BYTES_MAX, ENTRY_BYTES, FOOTER_BYTES, VERSION,
+};
 use crate::rows::{LedgerNumber, push_short_text};
 
 /// Why a block cannot be finished as it is. All of these are faults of the program that builds it.
@@ -30,6 +33,18 @@ pub enum BlockError {
     /// Record 0 has nothing before it, every other record has.
     #[error("the digest before the first record is missing, or given for record 0")]
     PreviousDigest,
+    /// A record's time lies before the first one's, or more than [`u32::MAX`] microseconds behind it.
+    #[error("a record's time does not belong into this block")]
+    Time,
+}
+
+/// A block as it is stored: two rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockRows {
+    /// Space `b`.
+    pub tables: Vec<u8>,
+    /// Space `r`.
+    pub bodies: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -44,8 +59,11 @@ pub struct BlockBuilder {
     ledger: LedgerNumber,
     first_seq: Seq,
     prev: Option<Digest>,
-    value: Vec<u8>,
+    first_time: Timestamp,
+    bodies: Vec<u8>,
     ends: Vec<u32>,
+    /// Microseconds after `first_time`; `None` where that is none.
+    times: Vec<Option<u32>>,
     digests: Vec<Digest>,
     /// For each record 0 or the number of its key, counted from 1.
     signers: Vec<u8>,
@@ -57,17 +75,22 @@ pub struct BlockBuilder {
 
 impl BlockBuilder {
     /// Begins a block of `ledger` with the record `first_seq`; `prev` is the digest of the record before
-    /// it, `None` exactly for record 0.
+    /// it, `None` exactly for record 0, and `first_time` the time of the first record.
     #[must_use]
-    pub fn new(ledger: LedgerNumber, first_seq: Seq, prev: Option<Digest>) -> Self {
-        let mut value = Vec::with_capacity(BLOCK_BYTES_TARGET / 8);
-        value.push(VERSION);
+    pub fn new(
+        ledger: LedgerNumber,
+        first_seq: Seq,
+        prev: Option<Digest>,
+        first_time: Timestamp,
+    ) -> Self {
         Self {
             ledger,
             first_seq,
             prev,
-            value,
+            first_time,
+            bodies: Vec::with_capacity(BLOCK_BYTES_TARGET / 8),
             ends: Vec::new(),
+            times: Vec::new(),
             digests: Vec::new(),
             signers: Vec::new(),
             keys: Vec::new(),
@@ -76,39 +99,52 @@ impl BlockBuilder {
         }
     }
 
-    /// Adds a record: `seal` appends its bytes to the buffer it is given, leaves what stands there alone,
-    /// and returns its digest. Returns the record's index within the block.
+    /// Adds a record of the time `time`: `seal` appends its bytes to the buffer it is given, leaves what
+    /// stands there alone, and returns its digest. Returns the record's index within the block.
     ///
     /// # Errors
     /// Whatever `seal` fails with; the block is then as it was.
     pub fn append_with<E>(
         &mut self,
+        time: Timestamp,
         seal: impl FnOnce(&mut Vec<u8>) -> Result<Digest, E>,
     ) -> Result<usize, E> {
-        let start = self.value.len();
-        let digest = match seal(&mut self.value) {
+        let start = self.bodies.len();
+        let digest = match seal(&mut self.bodies) {
             Ok(digest) => digest,
             Err(error) => {
-                self.value.truncate(start);
+                self.bodies.truncate(start);
                 return Err(error);
             }
         };
-        // A value beyond 32 bits is refused by `finish`, long after this could have been cut.
-        self.ends.push(u32::try_from(self.value.len()).unwrap_or(u32::MAX));
-        self.digests.push(digest);
-        self.signers.push(0);
-        self.signatures.push((0, 0));
-        Ok(self.digests.len() - 1)
+        Ok(self.note(digest, time))
     }
 
     /// Adds a record whose bytes are there already. Returns its index within the block.
-    pub fn append(&mut self, record: &[u8], digest: Digest) -> usize {
-        self.value.extend_from_slice(record);
-        self.ends.push(u32::try_from(self.value.len()).unwrap_or(u32::MAX));
+    pub fn append(&mut self, record: &[u8], digest: Digest, time: Timestamp) -> usize {
+        self.bodies.extend_from_slice(record);
+        self.note(digest, time)
+    }
+
+    fn note(&mut self, digest: Digest, time: Timestamp) -> usize {
+        // Bodies beyond 32 bits are refused by `finish`, long after this could have been cut.
+        self.ends.push(u32::try_from(self.bodies.len()).unwrap_or(u32::MAX));
+        self.times.push(self.time_offset(time));
         self.digests.push(digest);
         self.signers.push(0);
         self.signatures.push((0, 0));
         self.digests.len() - 1
+    }
+
+    fn time_offset(&self, time: Timestamp) -> Option<u32> {
+        let offset = time.micros().checked_sub(self.first_time.micros())?;
+        u32::try_from(offset).ok()
+    }
+
+    /// Whether a record of that time can be added: a block spans 71 minutes at most.
+    #[must_use]
+    pub fn takes(&self, time: Timestamp) -> bool {
+        self.time_offset(time).is_some()
     }
 
     /// Gives the record at `index` its signature by the key `key_id`.
@@ -171,13 +207,13 @@ impl BlockBuilder {
     /// Whether the next record belongs into another block.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.value.len() >= BLOCK_BYTES_TARGET
+        self.bodies.len() >= BLOCK_BYTES_TARGET
     }
 
     /// Bytes of the records so far.
     #[must_use]
     pub fn record_bytes(&self) -> usize {
-        self.value.len() - 1
+        self.bodies.len()
     }
 
     /// The ledger it is of.
@@ -203,25 +239,31 @@ impl BlockBuilder {
     pub fn record(&self, index: usize) -> Option<&[u8]> {
         let start = match index.checked_sub(1) {
             Some(before) => *self.ends.get(before)? as usize,
-            None => 1,
+            None => 0,
         };
-        self.value.get(start..*self.ends.get(index)? as usize)
+        self.bodies.get(start..*self.ends.get(index)? as usize)
     }
 
-    /// The value of the row.
+    /// The values of the two rows.
     ///
     /// # Errors
     /// [`BlockError`] when the block is empty, too large, or begins without the digest before it.
-    pub fn finish(mut self) -> Result<Vec<u8>, BlockError> {
+    pub fn finish(mut self) -> Result<BlockRows, BlockError> {
         self.check()?;
-        let mut out = std::mem::take(&mut self.value);
-        let tables_start = u32::try_from(out.len()).map_err(|_| BlockError::TooLarge)?;
+        let bodies = std::mem::take(&mut self.bodies);
         let count = u32::try_from(self.len()).map_err(|_| BlockError::TooLarge)?;
         let keys = u8::try_from(self.keys.len()).map_err(|_| BlockError::TooManyKeys)?;
-        out.reserve_exact(
-            self.len() * 37 + self.keys.len() * 80 + self.signature_bytes.len() + FOOTER_BYTES,
+        let mut out = Vec::with_capacity(
+            1 + self.len() * ENTRY_BYTES
+                + self.keys.len() * 80
+                + self.signature_bytes.len()
+                + FOOTER_BYTES,
         );
+        out.push(VERSION);
         self.ends.iter().for_each(|end| out.extend_from_slice(&end.to_be_bytes()));
+        for time in &self.times {
+            out.extend_from_slice(&time.ok_or(BlockError::Time)?.to_be_bytes());
+        }
         self.digests.iter().for_each(|digest| out.extend_from_slice(&digest.0));
         out.extend_from_slice(&self.signers);
         for key in &self.keys {
@@ -234,23 +276,26 @@ impl BlockBuilder {
         out.extend_from_slice(&self.prev.map_or([0; 32], |digest| digest.0));
         out.extend_from_slice(&self.ledger.0.to_be_bytes());
         out.extend_from_slice(&self.first_seq.get().to_be_bytes());
-        out.extend_from_slice(&tables_start.to_be_bytes());
+        out.extend_from_slice(&self.first_time.micros().to_be_bytes());
         out.extend_from_slice(&count.to_be_bytes());
         out.push(keys);
-        if out.len() > BLOCK_VALUE_BYTES_MAX { Err(BlockError::TooLarge) } else { Ok(out) }
+        if out.len() > BLOCK_VALUE_BYTES_MAX {
+            return Err(BlockError::TooLarge);
+        }
+        Ok(BlockRows { tables: out, bodies })
     }
 
     fn check(&self) -> Result<(), BlockError> {
         if self.is_empty() {
             return Err(BlockError::Empty);
         }
-        if self.value.len() > BLOCK_VALUE_BYTES_MAX {
+        if self.bodies.len() > BLOCK_VALUE_BYTES_MAX {
             return Err(BlockError::TooLarge);
         }
         if self.prev.is_none() != (self.first_seq == Seq::ZERO) {
             return Err(BlockError::PreviousDigest);
         }
-        let starts = std::iter::once(&1).chain(&self.ends);
+        let starts = std::iter::once(&0).chain(&self.ends);
         if starts.zip(&self.ends).any(|(start, end)| start >= end) {
             return Err(BlockError::EmptyRecord);
         }

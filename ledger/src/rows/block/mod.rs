@@ -1,31 +1,41 @@
-//! Space `b`: blocks. Key: commit number, ordinal within the commit. Value: a run of records of one
-//! ledger that were committed together, with their digests and signatures.
+//! Spaces `b` and `r`: blocks, each a run of records of one ledger that were committed together.
 //!
-//! Keys ascend over the whole engine, whichever ledgers are written, so the database never has to merge
-//! old blocks with new ones. A block holds about [`BLOCK_BYTES_TARGET`] of records: large enough that a
-//! row's overhead vanishes and compression works, small enough that reading one record is cheap.
+//! A block is two rows. The *tables* say everything about its records but what they say themselves:
+//! digests, times, signatures, and where each record's bytes are. The *bodies* are those bytes, one record
+//! behind the other and nothing else. Proofs, digests and the answers to duplicates need the tables only,
+//! so that bodies can be dropped once they are archived.
+//!
+//! Tables have the key (commit, ordinal), space `b`: keys ascend over the whole engine, whichever ledgers
+//! are written, so the database never has to merge old tables with new ones. Bodies have the key (ledger,
+//! first sequence number), space `r`: those of one ledger and time stand together.
 //!
 //! ```text
-//! version 1 | records ... | tables | footer
-//! tables:  end of each record u32 | digests 32 each | key of each signature u8 | keys | signatures
-//! footer:  digest before the first 32 | ledger u64 | first seq u64 | tables' start u32 | count u32 | keys u8
+//! bodies:  records ...
+//! tables:  version 1 | ends u32 each | times u32 each | digests 32 each | key of each signature u8 | keys
+//!          | signatures | footer
+//! footer:  digest before the first 32 | ledger u64 | first seq u64 | first time u64 | count u32 | keys u8
 //! ```
 //!
-//! Records come first and everything that is known only later (signatures above all) after them, so
-//! that the sequencer seals records straight into the value and nothing is copied again. Every position
-//! in the tables follows from the footer's numbers, and the parts must fill the value exactly.
+//! A block holds about [`BLOCK_BYTES_TARGET`] of records: large enough that a row's overhead vanishes and
+//! compression works, small enough that reading one record is cheap. Every position in the tables follows
+//! from the footer's numbers, and the parts must fill the value exactly.
 
 mod build;
 mod read;
 
-pub use build::{BlockBuilder, BlockError};
+pub use build::{BlockBuilder, BlockError, BlockRows};
 pub use read::{Block, BlockRecord, BlockSignature};
 
-use super::{CommitNumber, Cursor, RowError};
+use indelible_core::name::Seq;
+
+use super::{CommitNumber, Cursor, LedgerNumber, RowError, index};
 
 const ROW: &str = "block";
+const BODIES: &str = "bodies";
 const VERSION: u8 = 1;
-const FOOTER_BYTES: usize = 32 + 8 + 8 + 4 + 4 + 1;
+const FOOTER_BYTES: usize = 32 + 8 + 8 + 8 + 4 + 1;
+/// What the tables hold of each record, its signature left aside: end, time, digest, number of the key.
+const ENTRY_BYTES: usize = 4 + 4 + 32 + 1;
 
 /// A block is closed once its records have this many bytes. One larger record makes a larger block.
 pub const BLOCK_BYTES_TARGET: usize = 32 << 10;
@@ -33,11 +43,11 @@ pub const BLOCK_BYTES_TARGET: usize = 32 << 10;
 /// Different keys that may sign within one block: what one byte can number, 0 being "not signed".
 pub const BLOCK_KEYS_MAX: usize = 255;
 
-/// Largest value of a block. A single record of 1 MiB with a signature is far below; the limit keeps the
-/// positions within 32 bits.
+/// Largest bodies, and largest tables, of a block. A single record of 1 MiB with a signature is far below;
+/// the limit keeps the positions within 32 bits.
 pub const BLOCK_VALUE_BYTES_MAX: usize = 64 << 20;
 
-/// Where a block is.
+/// Where a block's tables are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlockPlace {
     /// The commit that wrote it.
@@ -46,7 +56,7 @@ pub struct BlockPlace {
     pub ordinal: u32,
 }
 
-/// The key of a block.
+/// The key of a block's tables.
 #[must_use]
 pub fn key(place: BlockPlace) -> [u8; 12] {
     let mut key = [0; 12];
@@ -55,7 +65,7 @@ pub fn key(place: BlockPlace) -> [u8; 12] {
     key
 }
 
-/// Reads a key.
+/// Reads a key of tables.
 ///
 /// # Errors
 /// When it is not 12 bytes.
@@ -64,4 +74,21 @@ pub fn parse_key(key: &[u8]) -> Result<BlockPlace, RowError> {
     let place = BlockPlace { commit: CommitNumber(cursor.u64()?), ordinal: cursor.u32()? };
     cursor.finish()?;
     Ok(place)
+}
+
+/// The key of a block's bodies: the same as that of its row in the index.
+#[must_use]
+pub fn bodies_key(ledger: LedgerNumber, first_seq: Seq) -> [u8; 16] {
+    index::key(ledger, first_seq)
+}
+
+/// Reads a key of bodies.
+///
+/// # Errors
+/// When it is not 16 bytes, or the sequence number is too large.
+pub fn parse_bodies_key(key: &[u8]) -> Result<(LedgerNumber, Seq), RowError> {
+    let mut cursor = Cursor::new(BODIES, key);
+    let parsed = (LedgerNumber(cursor.u64()?), cursor.seq()?);
+    cursor.finish()?;
+    Ok(parsed)
 }

@@ -1,20 +1,24 @@
-//! Reading a block without copying it.
+//! Reading a block's tables without copying them, and its bodies by them.
+
+use std::ops::Range;
 
 use indelible_core::hash::Digest;
 use indelible_core::limits::SEQ_MAX;
 use indelible_core::name::Seq;
+use indelible_core::time::Timestamp;
 
-use super::{BLOCK_VALUE_BYTES_MAX, FOOTER_BYTES, ROW, VERSION};
+use super::{BLOCK_VALUE_BYTES_MAX, BODIES, FOOTER_BYTES, ROW, VERSION};
 use crate::rows::{Cursor, LedgerNumber, RowError};
 
-/// A block whose every part was found within its value: from here on nothing can fail.
+/// A block's tables, every part of which was found within their value: from here on nothing can fail.
 #[derive(Debug, Clone)]
 pub struct Block<'a> {
-    value: &'a [u8],
     ledger: LedgerNumber,
     first_seq: Seq,
+    first_time: Timestamp,
     prev: Option<Digest>,
     ends: &'a [[u8; 4]],
+    times: &'a [[u8; 4]],
     digests: &'a [[u8; 32]],
     signers: &'a [u8],
     keys: Vec<Key<'a>>,
@@ -28,18 +32,29 @@ struct Key<'a> {
 }
 
 /// One record of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockRecord<'a> {
     /// Its sequence number.
     pub seq: Seq,
-    /// Its canonical bytes, as they were hashed.
-    pub bytes: &'a [u8],
+    /// Its time.
+    pub time: Timestamp,
+    /// Where its canonical bytes are within the bodies.
+    pub place: Range<usize>,
     /// Its digest as it was stored: nothing is hashed here.
     pub digest: Digest,
     /// The digest before it; `None` for record 0.
     pub prev: Option<Digest>,
     /// Its own signature, if it carries one.
     pub signature: Option<BlockSignature<'a>>,
+}
+
+impl BlockRecord<'_> {
+    /// Its canonical bytes, as they were hashed, out of the bodies of its block; empty where those are
+    /// shorter than [`Block::check_bodies`] asks for.
+    #[must_use]
+    pub fn bytes_in<'b>(&self, bodies: &'b [u8]) -> &'b [u8] {
+        bodies.get(self.place.clone()).unwrap_or_default()
+    }
 }
 
 /// A signature as it was stored.
@@ -55,7 +70,7 @@ struct Footer {
     prev: [u8; 32],
     ledger: LedgerNumber,
     first_seq: Seq,
-    tables_start: usize,
+    first_time: Timestamp,
     count: usize,
     keys: usize,
 }
@@ -69,13 +84,14 @@ fn footer(value: &[u8]) -> Result<(Footer, &[u8]), RowError> {
     let Some(tables_end) = value.len().checked_sub(FOOTER_BYTES) else {
         return Err(cursor.damaged("it is too short"));
     };
-    cursor.take(tables_end.saturating_sub(1))?;
+    // Behind the version byte that was just taken.
+    let tables = cursor.take(tables_end.saturating_sub(1))?;
     let prev = cursor.array()?;
     let footer = Footer {
         prev,
         ledger: LedgerNumber(cursor.u64()?),
         first_seq: cursor.seq()?,
-        tables_start: cursor.u32()? as usize,
+        first_time: cursor.time()?,
         count: cursor.u32()? as usize,
         keys: usize::from(cursor.u8()?),
     };
@@ -85,13 +101,11 @@ fn footer(value: &[u8]) -> Result<(Footer, &[u8]), RowError> {
     if footer.first_seq == Seq::ZERO && footer.prev != [0; 32] {
         return Err(cursor.damaged("record 0 has a digest before it"));
     }
-    let tables = value.get(footer.tables_start..tables_end);
-    let tables = tables.ok_or_else(|| cursor.damaged("its tables lie outside of it"))?;
     Ok((footer, tables))
 }
 
 impl<'a> Block<'a> {
-    /// Takes a value apart. Costs a pass over the tables; records are not looked into.
+    /// Takes tables apart. Costs a pass over them.
     ///
     /// # Errors
     /// When any part does not lie where the footer says, or the parts do not fill the value exactly.
@@ -100,7 +114,9 @@ impl<'a> Block<'a> {
         let mut cursor = Cursor::new(ROW, tables);
         // `count` is from outside; `take` fails before anything of its size is allocated.
         let too_long = || RowError::Damaged { row: ROW, reason: "it counts too many records" };
-        let (ends, _) = cursor.take(footer.count.checked_mul(4).ok_or_else(too_long)?)?.as_chunks();
+        let fours = footer.count.checked_mul(4).ok_or_else(too_long)?;
+        let (ends, _) = cursor.take(fours)?.as_chunks();
+        let (times, _) = cursor.take(fours)?.as_chunks();
         let (digests, _) =
             cursor.take(footer.count.checked_mul(32).ok_or_else(too_long)?)?.as_chunks();
         let signers = cursor.take(footer.count)?;
@@ -110,24 +126,25 @@ impl<'a> Block<'a> {
             keys.push(Key { id: cursor.short_text()?, signature_bytes });
         }
         let block = Self {
-            value,
             ledger: footer.ledger,
             first_seq: footer.first_seq,
+            first_time: footer.first_time,
             prev: (footer.first_seq != Seq::ZERO).then_some(Digest(footer.prev)),
             ends,
+            times,
             digests,
             signers,
             keys,
             signatures: cursor.rest,
         };
-        block.check(footer.tables_start)?;
+        block.check()?;
         Ok(block)
     }
 
-    /// Ends ascend from the version byte to the tables, and each signer is a key or nobody.
-    fn check(&self, tables_start: usize) -> Result<(), RowError> {
+    /// Ends and times ascend, and each signer is a key or nobody.
+    fn check(&self) -> Result<(), RowError> {
         let damaged = |reason| Err(RowError::Damaged { row: ROW, reason });
-        let mut start = 1;
+        let mut start = 0;
         for end in self.ends {
             let end = u32::from_be_bytes(*end) as usize;
             if end <= start {
@@ -135,8 +152,14 @@ impl<'a> Block<'a> {
             }
             start = end;
         }
-        if start != tables_start {
-            return damaged("its records do not end where its tables begin");
+        if start > BLOCK_VALUE_BYTES_MAX {
+            return damaged("its bodies are larger than any");
+        }
+        if self.times.first().is_some_and(|time| *time != [0; 4]) || !self.times.is_sorted() {
+            return damaged("its times do not ascend");
+        }
+        if Timestamp::from_micros(self.last_micros()).is_err() {
+            return damaged("a time lies beyond the year 9999");
         }
         let mut signatures = 0usize;
         for &signer in self.signers {
@@ -178,6 +201,51 @@ impl<'a> Block<'a> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.digests.is_empty()
+    }
+
+    /// Time of the first record.
+    #[must_use]
+    pub fn first_time(&self) -> Timestamp {
+        self.first_time
+    }
+
+    /// Time of the last record.
+    #[must_use]
+    pub fn last_time(&self) -> Timestamp {
+        Timestamp::from_micros(self.last_micros()).unwrap_or(self.first_time)
+    }
+
+    fn last_micros(&self) -> u64 {
+        let last = self.times.last().map_or(0, |time| u32::from_be_bytes(*time));
+        self.first_time.micros() + u64::from(last)
+    }
+
+    /// The times of all records, in order.
+    pub fn times(&self) -> impl ExactSizeIterator<Item = Timestamp> {
+        let first = self.first_time;
+        self.times.iter().map(move |time| {
+            let micros = first.micros() + u64::from(u32::from_be_bytes(*time));
+            Timestamp::from_micros(micros).unwrap_or(first)
+        })
+    }
+
+    /// How many bytes the bodies have.
+    #[must_use]
+    pub fn body_bytes(&self) -> usize {
+        self.ends.last().map_or(0, |end| u32::from_be_bytes(*end) as usize)
+    }
+
+    /// Whether a value of space `r` can be the bodies of this block, by its size.
+    ///
+    /// # Errors
+    /// When its size is another.
+    pub fn check_bodies(&self, bodies: &[u8]) -> Result<(), RowError> {
+        if bodies.len() == self.body_bytes() {
+            Ok(())
+        } else {
+            let reason = "they are not as long as the tables say";
+            Err(RowError::Damaged { row: BODIES, reason })
+        }
     }
 
     /// The digest before the first record; `None` when that is record 0.
@@ -231,7 +299,7 @@ impl<'a> Block<'a> {
         let end = |index: usize| self.ends.get(index).map(|end| u32::from_be_bytes(*end) as usize);
         let (start, prev) = match index.checked_sub(1) {
             Some(before) => (end(before)?, self.digest(before)),
-            None => (1, self.prev),
+            None => (0, self.prev),
         };
         let signature = match self.key(*self.signers.get(index)?) {
             None => None,
@@ -242,7 +310,8 @@ impl<'a> Block<'a> {
         };
         Some(BlockRecord {
             seq: Seq::new(self.first_seq.get() + index as u64).ok()?,
-            bytes: self.value.get(start..end(index)?)?,
+            time: self.times().nth(index)?,
+            place: start..end(index)?,
             digest: self.digest(index)?,
             prev,
             signature,

@@ -196,7 +196,7 @@ impl Handle {
         if *open { run(&*self.tables()?) } else { Err(StoreError::Closed) }
     }
 
-    fn write(&self, batch: &Batch) -> Result<(), StoreError> {
+    fn write(&self, batch: &Batch, drop: Option<(&[u8], &[u8])>) -> Result<(), StoreError> {
         let fault = self.disk.faults.before_commit();
         let mut state = self.disk.state.lock();
         match state.owner {
@@ -212,6 +212,10 @@ impl Handle {
         }
         if fault.as_ref().is_none_or(|fault| fault.persisted) {
             apply(&mut state, batch);
+            if let Some((from, to)) = drop {
+                let bodies = &mut Arc::make_mut(&mut state.tables).0[Space::Bodies.index()];
+                bodies.retain(|key, _| key.as_slice() < from || key.as_slice() >= to);
+            }
         }
         fault.map_or(Ok(()), |fault| Err(fault.cause))
     }
@@ -240,7 +244,7 @@ impl Read for MemoryStore {
 
 impl Store for MemoryStore {
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.handle.commit(batch)
+        self.handle.write_in_turn(batch, None)
     }
 
     fn submit(&self, batch: Batch, ticket: CommitTicket) {
@@ -248,10 +252,14 @@ impl Store for MemoryStore {
         let mut writer = self.writer.lock();
         if writer.is_none() && latency.is_zero() {
             drop(writer);
-            return ticket.settle(self.handle.commit(&batch));
+            return ticket.settle(self.handle.write_in_turn(&batch, None));
         }
         let write = Write { due: Instant::now() + latency, batch, ticket };
         writer.get_or_insert_with(|| Writer::start(&self.handle)).submit(write);
+    }
+
+    fn drop_bodies(&self, from: &[u8], to: &[u8], note: &Batch) -> Result<(), StoreError> {
+        self.handle.write_in_turn(note, Some((from, to)))
     }
 
     fn snapshot(&self, task: &mut SnapshotTask<'_>) -> Result<(), StoreError> {
@@ -281,14 +289,14 @@ impl Store for MemoryStore {
 }
 
 impl Handle {
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+    fn write_in_turn(&self, batch: &Batch, drop: Option<(&[u8], &[u8])>) -> Result<(), StoreError> {
         let open = self.open.read_recursive();
         if !*open {
             return Err(StoreError::Closed);
         }
         let _turn = self.commits.lock();
         self.poison.check()?;
-        self.write(batch).map_err(|error| match error {
+        self.write(batch, drop).map_err(|error| match error {
             StoreError::Closed => StoreError::Closed,
             error => self.poison.note(error),
         })

@@ -19,7 +19,7 @@ use rocksdb::{Cache, DB};
 use super::error::classify;
 use super::options::{self, RocksConfig};
 use super::view::View;
-use super::{LISTING, OPENING, log_files, refuse_unknown_families};
+use super::{LISTING, OPENING, blobs, log_files, refuse_unknown_families};
 use crate::store::{Preview, Read, Scan, Space, StoreError, Visitor};
 
 /// Tries to open beside a writer that keeps deleting files. It deletes some every few seconds at most,
@@ -112,7 +112,9 @@ impl RocksBeside {
         }
         // Nobody deletes files now: they can be opened as they are needed, however many there are.
         let open_files_max = i32::try_from(config.open_files_max).unwrap_or(i32::MAX);
-        Self::try_open(config, &Space::ALL, open_files_max).map(Some)
+        let found = Self::try_open(config, &Space::ALL, open_files_max)?;
+        blobs::refuse_missing(&found.db)?;
+        Ok(Some(found))
     }
 
     fn view(&self) -> View<'_> {

@@ -5,6 +5,7 @@
 //! says how the database is set up, [`beside`] how to read it while another process writes.
 
 pub mod beside;
+mod blobs;
 mod error;
 mod log_files;
 pub mod options;
@@ -25,6 +26,7 @@ use rocksdb::{Cache, DB, FlushOptions, Options, WriteBatch, WriteOptions};
 pub use beside::RocksBeside;
 pub use options::RocksConfig;
 
+use self::blobs::BlobFiles;
 use self::error::classify;
 use self::view::{View, family};
 use super::poison::Poison;
@@ -69,6 +71,7 @@ impl RocksOpener {
         config.opening.set(OPENING);
         let db = DB::open_cf_descriptors(&options, &config.path, families);
         let db = db.map_err(|error| classify(&error))?;
+        blobs::refuse_missing(&db)?;
         settle(&db)?;
         let mut synced = WriteOptions::default();
         synced.set_sync(true);
@@ -76,6 +79,7 @@ impl RocksOpener {
             open: RwLock::new(Some(Open { db, cache, options, synced })),
             commits: Mutex::new(()),
             poison: Poison::default(),
+            blobs: BlobFiles::default(),
         })
     }
 }
@@ -165,6 +169,7 @@ pub struct RocksStore {
     open: RwLock<Option<Open>>,
     commits: Mutex<()>,
     poison: Poison,
+    blobs: BlobFiles,
 }
 
 /// What the database wrote since it was opened.
@@ -211,6 +216,11 @@ impl RocksStore {
 
 impl Open {
     fn write(&self, batch: &Batch) -> Result<(), StoreError> {
+        let rows = self.rows(batch)?;
+        self.db.write_opt(rows, &self.synced).map_err(|error| classify(&error))
+    }
+
+    fn rows(&self, batch: &Batch) -> Result<WriteBatch, StoreError> {
         let bytes = batch.payload_bytes() + batch.len() * ROW_OVERHEAD_BYTES;
         let mut rows = WriteBatch::with_capacity_bytes(bytes);
         let mut families = [None; Space::ALL.len()];
@@ -222,7 +232,7 @@ impl Open {
                 rows.put_cf(*family, put.key, put.value);
             }
         }
-        self.db.write_opt(rows, &self.synced).map_err(|error| classify(&error))
+        Ok(rows)
     }
 
     fn memory_bytes(&self) -> u64 {
@@ -261,6 +271,23 @@ impl Store for RocksStore {
         })
     }
 
+    /// One range is marked as deleted. Merging the keys of this range then lets go of every file of bodies
+    /// of which nothing is left; no body is written anew.
+    fn drop_bodies(&self, from: &[u8], to: &[u8], note: &Batch) -> Result<(), StoreError> {
+        self.with_open(|open| {
+            let family = family(&open.db, Space::Bodies)?;
+            let turn = self.commits.lock();
+            self.poison.check()?;
+            let mut rows = open.rows(note)?;
+            rows.delete_range_cf(family, from, to);
+            let written = open.db.write_opt(rows, &open.synced);
+            written.map_err(|error| self.poison.note(classify(&error)))?;
+            drop(turn);
+            open.db.compact_range_cf(family, Some(from), Some(to));
+            Ok(())
+        })
+    }
+
     fn snapshot(&self, task: &mut SnapshotTask<'_>) -> Result<(), StoreError> {
         self.with_open(|open| {
             let snapshot = open.db.snapshot();
@@ -278,7 +305,9 @@ impl Store for RocksStore {
     fn live_files(&self) -> Result<Vec<String>, StoreError> {
         self.with_open(|open| {
             let files = open.db.live_files().map_err(|error| classify(&error))?;
-            Ok(files.into_iter().map(|file| file.name).collect())
+            let mut names: Vec<_> = files.into_iter().map(|file| file.name).collect();
+            names.extend(self.blobs.live(&open.db)?);
+            Ok(names)
         })
     }
 

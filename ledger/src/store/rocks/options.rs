@@ -13,6 +13,10 @@ use crate::store::{Space, StoreError};
 
 const MIB: usize = 1 << 20;
 
+/// A file of bodies ends here. What is written out at a time makes a few of them, each with the bodies of
+/// few ledgers, so that a ledger's can be dropped without most files holding another's as well.
+const BLOB_FILE_BYTES: u64 = 16 * MIB as u64;
+
 /// Where the database is and what it may use.
 #[derive(Debug, Clone)]
 pub struct RocksConfig {
@@ -126,6 +130,7 @@ fn family(space: Space, config: &RocksConfig, cache: &Cache) -> Options {
     let mut table = table(cache);
     match space {
         Space::Blocks => blocks(&mut options, &mut table, config),
+        Space::Bodies => bodies(&mut options, config),
         Space::Ids => ids(&mut options, &mut table),
         Space::Tiles => {
             // Values of 8 KiB that no compression makes smaller; files are large enough to be moved
@@ -156,19 +161,33 @@ fn table(cache: &Cache) -> BlockBasedOptions {
     table
 }
 
-/// Nearly all bytes of the database. Keys ascend over the whole engine, so each file lies behind the one
-/// before it, and compaction only renames files to the level below. That works only while all levels
-/// have the same compression, set by `set_compression_type` alone.
+/// Keys ascend over the whole engine, so each file lies behind the one before it, and compaction only
+/// renames files to the level below. That works only while all levels have the same compression, set by
+/// `set_compression_type` alone.
 fn blocks(options: &mut Options, table: &mut BlockBasedOptions, config: &RocksConfig) {
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_write_buffer_size(config.write_buffer_bytes / 2);
     options.set_max_write_buffer_number(3);
     options.set_target_file_size_base(256 * MIB as u64);
     options.set_max_bytes_for_level_base(1024 * MIB as u64);
-    // A block of records of 32 KiB gets a block of the file for itself, so that reading it decompresses
-    // nothing else; blocks of small commits share one.
     table.set_block_size(16 * 1024);
     table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+}
+
+/// Nearly all bytes of the database. The values lie in files of their own, in the order in which tables
+/// in memory are written out, and within one of those by ledger; only keys are merged. So dropping the
+/// bodies of one ledger and time means deleting files, not writing others anew, and nothing is collected
+/// before something was dropped ([`crate::store::Store::drop_bodies`]).
+fn bodies(options: &mut Options, config: &RocksConfig) {
+    options.set_write_buffer_size(config.write_buffer_bytes / 2);
+    options.set_max_write_buffer_number(3);
+    options.set_enable_blob_files(true);
+    options.set_min_blob_size(0);
+    options.set_blob_file_size(BLOB_FILE_BYTES);
+    options.set_blob_compression_type(DBCompressionType::Lz4);
+    options.set_enable_blob_gc(false);
+    options.set_compression_per_level(&[DBCompressionType::None; 7]);
+    options.set_level_zero_file_num_compaction_trigger(8);
 }
 
 /// The one space that is asked for keys that are not there: nearly every id of a client is new. Ten bits

@@ -146,14 +146,20 @@ impl Database {
         let Some(value) = self.store.get(Space::Blocks, &block::key(row.place))? else {
             bail!("a block of commit {} is missing", row.place.commit);
         };
-        for record in Block::decode(&value)?.records() {
+        let block = Block::decode(&value)?;
+        let key = block::bodies_key(block.ledger(), block.first_seq());
+        let Some(bodies) = self.store.get(Space::Bodies, &key)? else {
+            bail!("the records from {} on are not in the database", block.first_seq());
+        };
+        block.check_bodies(&bodies)?;
+        for record in block.records() {
             let signature = record.signature.map(|signature| {
                 anyhow::Ok(RecordSignature {
                     key_id: KeyId::new(signature.key_id)?,
                     signature: Signature(signature.bytes.try_into()?),
                 })
             });
-            chunk.push(record.bytes, record.digest, signature.transpose()?.as_ref());
+            chunk.push(record.bytes_in(&bodies), record.digest, signature.transpose()?.as_ref());
         }
         Ok(())
     }
