@@ -28,12 +28,12 @@ pub mod store;
 pub mod testing;
 
 pub use api::{
-    Accepted, Appended, Atomicity, ClockJump, ClockState, Direction, LedgerInfo, LedgerSettings,
-    Pending, SignedCheckpoint, StoredRecord, Submission,
+    Accepted, Atomicity, ClockJump, ClockState, Direction, LedgerInfo, LedgerSettings,
+    SignedCheckpoint, StoredRecord, Submission,
 };
 pub use clock::{Clock, SystemClock};
 pub use config::{EngineConfig, EngineLimits};
-pub use engine::{Archived, Engine, Session};
+pub use engine::{Archived, Appended, Engine, Pending, Session};
 pub use error::{AppendError, CreateError, EventError, OpenError, ReadError};
 pub use metrics::{
     Counter, EngineMetrics, Gauge, Health, Histogram, HistogramSnapshot, LaneHealth, LaneInfo,

@@ -8,7 +8,8 @@ use indelible_core::hash::Digest;
 use tokio::sync::oneshot;
 
 use super::entry::LedgerEntry;
-use super::run::{Answer, Outcome, Sealed};
+use super::answer::Answer;
+use super::run::{Outcome, Sealed};
 use super::session::Turn;
 use crate::error::AppendError;
 use crate::rows::CommitNumber;
@@ -60,7 +61,7 @@ impl Settled {
 pub(crate) struct Batch {
     /// Ascends over all batches of its lane.
     pub(crate) serial: u64,
-    /// The run of the lane; see [`super::entry::Tip::epoch`].
+    /// The run of the lane; see [`super::tip::Tip::epoch`].
     pub(crate) epoch: u64,
     /// One for each ledger that gets records, by ascending number.
     pub(crate) runs: Vec<Sealed>,

@@ -14,6 +14,7 @@
 //! a commit everything that is signed, so ten thousand ledgers with one event each cost a few flushes, not
 //! ten thousand. What fails in a lane fails there only. Reads never enter a lane: they see what is durable.
 
+pub(crate) mod answer;
 mod batch;
 mod committing;
 mod condition;
@@ -22,6 +23,7 @@ mod entry;
 mod head_keeper;
 mod ids;
 mod lane;
+mod ledgers;
 mod lookup;
 mod lookups;
 pub(crate) mod nodes;
@@ -43,6 +45,7 @@ mod session;
 mod shared;
 mod signing;
 mod time;
+mod tip;
 mod watch;
 
 use std::sync::Arc;
@@ -58,17 +61,20 @@ use tokio::sync::oneshot;
 
 use self::committing::Desk;
 use self::condition::{LeftAlone, Refusal};
-use self::entry::{Body, LedgerEntry};
+use self::entry::LedgerEntry;
 use self::lane::Lane;
 use self::queue::{Group, Known, Refused, Work};
 use self::resolve::Item;
-use self::run::{Answer, Outcome};
+use self::answer::Answer;
+pub use self::answer::{Appended, Pending};
+use self::run::Outcome;
 use self::running::Running;
 use self::sequencer::RETRY_AFTER;
 use self::session::Turn;
 use self::shared::Shared;
+use self::tip::Body;
 use crate::api::{
-    Accepted, Appended, Atomicity, ClockJump, ClockState, LedgerInfo, LedgerSettings, Pending,
+    Accepted, Atomicity, ClockJump, ClockState, LedgerInfo, LedgerSettings,
     Submission,
 };
 use crate::config::EngineConfig;

@@ -8,8 +8,8 @@ use crossbeam_channel::bounded;
 use parking_lot::Mutex;
 
 use super::committing::{Committing, Desk};
-use super::entry::Ledgers;
 use super::lane::{Lane, Lanes, Latency};
+use super::ledgers::Ledgers;
 use super::records::last_row;
 use super::registry::Registry;
 use super::running::{Running, Runs};

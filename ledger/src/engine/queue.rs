@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot};
 use super::entry::LedgerEntry;
 use super::lookups::Asked;
 use super::resolve::Item;
-use super::run::Answer;
+use super::answer::Answer;
 use super::session::Turn;
 use crate::api::{Atomicity, LedgerSettings};
 use crate::config::EngineLimits;

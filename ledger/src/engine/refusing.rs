@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use super::batch::Waiting;
 use super::queue::Group;
 use super::resolve::Found;
-use super::run::Answer;
+use super::answer::Answer;
 use super::sealing::Sealing;
 use super::sequencer::RETRY_AFTER;
 use super::session::{Turn, earlier_failed};

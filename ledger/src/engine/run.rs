@@ -209,17 +209,3 @@ impl One {
         }
     }
 }
-
-/// What a group's waiter gets.
-pub(crate) type Answer = Result<Done, AppendError>;
-
-/// A group's outcome with what it refers to.
-#[derive(Debug)]
-pub(crate) struct Done {
-    pub(crate) outcome: Outcome,
-    pub(crate) run: Option<Arc<SignedRun>>,
-    /// The record of a group of one event, for its receipt.
-    pub(crate) record: Option<Vec<u8>>,
-    /// `None` only for the creation of a ledger that is there already.
-    pub(crate) checkpoint: Option<Arc<SignedCheckpoint>>,
-}

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::entry::Ledgers;
 use super::lane::{Lane, Lanes, Latency};
+use super::ledgers::Ledgers;
 use super::registry::Registry;
 use super::time::Time;
 use crate::config::EngineConfig;
