@@ -1,6 +1,5 @@
 //! What goes into an engine and what comes out: the values of its public methods.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;

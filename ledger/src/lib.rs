@@ -33,7 +33,7 @@ pub use api::{
 };
 pub use clock::{Clock, SystemClock};
 pub use config::{EngineConfig, EngineLimits};
-pub use engine::{Archived, Appended, Engine, Pending, Session};
+pub use engine::{Appended, Archived, Engine, Pending, Session};
 pub use error::{AppendError, CreateError, EventError, OpenError, ReadError};
 pub use metrics::{
     Counter, EngineMetrics, Gauge, Health, Histogram, HistogramSnapshot, LaneHealth, LaneInfo,

@@ -7,8 +7,8 @@ use aws_lc_rs::digest::{Context, SHA256};
 use indelible_core::hash::Digest;
 use tokio::sync::oneshot;
 
-use super::entry::LedgerEntry;
 use super::answer::Answer;
+use super::entry::LedgerEntry;
 use super::run::{Outcome, Sealed};
 use super::session::Turn;
 use crate::error::AppendError;

@@ -59,14 +59,14 @@ use indelible_core::system::System;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use self::answer::Answer;
+pub use self::answer::{Appended, Pending};
 use self::committing::Desk;
 use self::condition::{LeftAlone, Refusal};
 use self::entry::LedgerEntry;
 use self::lane::Lane;
 use self::queue::{Group, Known, Refused, Work};
 use self::resolve::Item;
-use self::answer::Answer;
-pub use self::answer::{Appended, Pending};
 use self::run::Outcome;
 use self::running::Running;
 use self::sequencer::RETRY_AFTER;
@@ -74,8 +74,7 @@ use self::session::Turn;
 use self::shared::Shared;
 use self::tip::Body;
 use crate::api::{
-    Accepted, Atomicity, ClockJump, ClockState, LedgerInfo, LedgerSettings,
-    Submission,
+    Accepted, Atomicity, ClockJump, ClockState, LedgerInfo, LedgerSettings, Submission,
 };
 use crate::config::EngineConfig;
 use crate::error::{AppendError, CreateError, OpenError, ReadError};
@@ -330,8 +329,7 @@ impl Engine {
         events: Vec<Submission>,
         atomicity: Atomicity,
     ) -> Result<Pending, AppendError> {
-        let (lane, group, pending) =
-            self.group_off_thread(ledger, events, atomicity, None).await?;
+        let (lane, group, pending) = self.group_off_thread(ledger, events, atomicity, None).await?;
         match lane.queue.push(group) {
             Ok(()) => Ok(pending),
             Err((_, refused)) => Err(self.refused(refused)),

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
+use super::answer::Done;
 use super::entry::LedgerEntry;
 use super::ids::Tables;
 use super::lookup;
 use super::rows_of_commit::RunToPublish;
-use super::answer::Done;
 use super::run::{One, Outcome};
 use super::shared::Shared;
 use crate::error::ReadError;

@@ -10,10 +10,10 @@ use indelible_core::name::LedgerName;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
 
+use super::answer::Answer;
 use super::entry::LedgerEntry;
 use super::lookups::Asked;
 use super::resolve::Item;
-use super::answer::Answer;
 use super::session::Turn;
 use crate::api::{Atomicity, LedgerSettings};
 use crate::config::EngineLimits;

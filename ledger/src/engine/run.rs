@@ -14,7 +14,7 @@ use indelible_core::time::Timestamp;
 
 use super::entry::LedgerEntry;
 use crate::api::{Accepted, SignedCheckpoint};
-use crate::error::{AppendError, EventError};
+use crate::error::EventError;
 use crate::rows::block::BlockBuilder;
 use crate::rows::id::{ContentHash, IdHash};
 use crate::rows::kind::KindRow;

@@ -17,6 +17,7 @@ use indelible_core::system::Creation;
 use indelible_core::time::Timestamp;
 use tokio::sync::oneshot;
 
+use super::answer::Answer;
 use super::batch::{Batch, Waiting};
 use super::entry::{LedgerEntry, Settings};
 use super::lane::Lane;
@@ -27,7 +28,6 @@ use super::records::corrupt;
 use super::refusing::{refuse, refuse_conflicts, refuse_overflow, refused, unavailable};
 use super::registry::Claim;
 use super::resolve::{Found, GivenId, Item, resolve};
-use super::answer::Answer;
 use super::run::{One, Outcome, RunId, Sealed};
 use super::sealing::Sealing;
 use super::session::{Turn, earlier_failed};

@@ -28,9 +28,9 @@ pub(super) fn answer(
         let done = outcome.and_then(|outcome| {
             // What the group says is durable by now, new or sent before: an error that says "nothing"
             // would be untrue.
-            originals.done(outcome, one.entry.as_ref(), run, record).map_err(|error| {
-                AppendError::OutcomeUnknown { reason: error.to_string().into() }
-            })
+            originals
+                .done(outcome, one.entry.as_ref(), run, record)
+                .map_err(|error| AppendError::OutcomeUnknown { reason: error.to_string().into() })
         });
         answers.0.push(one.settle(done));
     }
