@@ -8,7 +8,7 @@ use indelible_ledger::{Engine, LedgerInfo};
 
 use crate::cut::{self, Seal};
 use crate::error::ArchiveError;
-use crate::pack::PLAIN_BYTES_CUT;
+use crate::pack::{OwnKey, PLAIN_BYTES_CUT};
 use crate::progress::Progress;
 use crate::resume::{self, Archived, Held};
 use crate::vault::Vault;
@@ -38,7 +38,8 @@ pub struct Summary {
 #[derive(Debug, Clone)]
 pub struct Archiver {
     pub(crate) engine: Engine,
-    pub(crate) key: PublicKey,
+    pub(crate) own: OwnKey,
+    pub(crate) note_key: PublicKey,
     pub(crate) spool: PathBuf,
     pub(crate) plain_bytes_cut: u64,
 }
@@ -57,8 +58,14 @@ impl Archiver {
     /// `spool` before they are shipped.
     #[must_use]
     pub fn new(engine: Engine, spool: PathBuf) -> Self {
-        let key = engine.signer().key();
-        Self { engine, key, spool, plain_bytes_cut: PLAIN_BYTES_CUT }
+        let (record_key, note_key) = (engine.signer().record_key(), engine.signer().note_key());
+        Self {
+            engine,
+            own: OwnKey::new(record_key),
+            note_key,
+            spool,
+            plain_bytes_cut: PLAIN_BYTES_CUT,
+        }
     }
 
     /// Cuts segments after `plain_bytes` of lines; [`PLAIN_BYTES_CUT`] unless told otherwise, which is
@@ -157,7 +164,7 @@ impl Archiver {
 
     /// The engine's own key, under which manifests are read back as a verifier would.
     fn trust(&self, origin: &Origin) -> Result<Trust, ArchiveError> {
-        let vkey = VKey::new(origin.as_str(), self.key).map_err(ArchiveError::Key)?;
+        let vkey = VKey::new(origin.as_str(), self.note_key).map_err(ArchiveError::Key)?;
         let mut trust = Trust::new();
         trust.add(vkey);
         Ok(trust)

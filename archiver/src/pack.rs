@@ -10,7 +10,9 @@ use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 
 use indelible_core::ed25519;
 use indelible_core::hash::{Digest, Sha256Hash};
-use indelible_core::key::{KeyId, PublicKey, Signature};
+use indelible_core::key::{
+    Ed25519Signature, KeyId, RecordKey, RecordSignature, Signature, SignatureCheck, Trust,
+};
 use indelible_core::limits::SEGMENT_PLAIN_BYTES_MAX;
 use indelible_core::manifest::Content;
 use indelible_core::merkle::{self, CompactRange};
@@ -33,6 +35,8 @@ pub const PLAIN_BYTES_CUT: u64 = SEGMENT_PLAIN_BYTES_MAX / 4;
 /// Signatures that are checked together.
 const SIGNATURES_AT_ONCE: usize = 2048;
 
+const WRONG_SIGNATURE: &str = "its signature does not fit its digest";
+
 /// Why a record of the database cannot be archived.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -46,6 +50,18 @@ pub enum PackError {
         seq: Seq,
         /// What does not fit.
         reason: String,
+    },
+    /// A record is signed with a key that cannot be had here. Nothing speaks against it.
+    #[error(
+        "record {seq} is signed with {key_id}, which cannot be checked here: {reason}. Nothing was archived from here on"
+    )]
+    Uncheckable {
+        /// The record.
+        seq: Seq,
+        /// The key that it says signed it.
+        key_id: KeyId,
+        /// What is missing.
+        reason: &'static str,
     },
     /// The spool file failed.
     #[error("the spool file cannot be written: {0}")]
@@ -66,8 +82,7 @@ pub(crate) struct Packed {
 /// Takes records in order and packs them.
 pub(crate) struct Packer<'k> {
     info: &'k LedgerInfo,
-    key: &'k PublicKey,
-    key_id: KeyId,
+    own: &'k OwnKey,
     encoder: zstd::stream::write::Encoder<'static, Counted>,
     plain: Sha256,
     plain_size: u64,
@@ -80,7 +95,21 @@ pub(crate) struct Packer<'k> {
     /// Records since the last one with a signature of its own, within this segment.
     unsigned: u64,
     line: Vec<u8>,
-    unchecked: Vec<(Seq, Digest, Signature)>,
+    /// Signatures with the server's own key where that is Ed25519, which are checked in bulk.
+    unchecked: Vec<(Seq, Digest, Ed25519Signature)>,
+}
+
+/// The server's own key, which signed most records.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnKey {
+    key: RecordKey,
+    id: KeyId,
+}
+
+impl OwnKey {
+    pub(crate) fn new(key: RecordKey) -> Self {
+        Self { id: key.key_id(), key }
+    }
 }
 
 impl<'k> Packer<'k> {
@@ -89,7 +118,7 @@ impl<'k> Packer<'k> {
         first: Seq,
         prev: Option<Digest>,
         info: &'k LedgerInfo,
-        key: &'k PublicKey,
+        own: &'k OwnKey,
         spool: File,
     ) -> Result<Self, PackError> {
         let sink = Counted { file: BufWriter::new(spool), hasher: Sha256::new(), size: 0 };
@@ -97,8 +126,7 @@ impl<'k> Packer<'k> {
         encoder.include_checksum(true)?;
         Ok(Self {
             info,
-            key,
-            key_id: key.key_id(),
+            own,
             encoder,
             plain: Sha256::new(),
             plain_size: 0,
@@ -137,7 +165,7 @@ impl<'k> Packer<'k> {
         {
             return Err(damaged("its digest does not follow from the record before".into()));
         }
-        self.take_signature(stored).map_err(damaged)?;
+        self.take_signature(stored)?;
         if self.unchecked.len() >= SIGNATURES_AT_ONCE {
             self.check_signatures()?;
         }
@@ -155,38 +183,81 @@ impl<'k> Packer<'k> {
     }
 
     /// Sees to it that the record is signed as its ledger's settings say.
-    fn take_signature(&mut self, stored: &StoredRecord) -> Result<(), String> {
+    ///
+    /// With which key is not asked: the keys that a ledger names are those that it says sign it, and no
+    /// list of those that may (`docs/FORMAT.md` section 5). Whom to trust is for the auditor; here it counts
+    /// that the signature is that key's.
+    fn take_signature(&mut self, stored: &StoredRecord) -> Result<(), PackError> {
+        let seq = stored.seq;
+        let damaged = |reason: String| Err(PackError::Damaged { seq, reason });
         let Some(signed) = &stored.signature else {
             self.unsigned += 1;
             return match self.info.sign_per {
-                SignPer::Record => Err("its signature is missing".into()),
+                SignPer::Record => damaged("its signature is missing".into()),
                 SignPer::Commit if self.unsigned > self.info.max_unsigned => {
-                    Err(format!("none of the last {} records is signed", self.unsigned))
+                    damaged(format!("none of the last {} records is signed", self.unsigned))
                 }
                 SignPer::Commit => Ok(()),
             };
         };
-        if signed.key_id != self.key_id {
-            return Err(format!("it is signed by {}, not by this server", signed.key_id));
+        let is_own = signed.key_id == self.own.id;
+        if let (true, RecordKey::Ed25519(_), Signature::Ed25519(signature)) =
+            (is_own, &self.own.key, &signed.signature)
+        {
+            self.unchecked.push((seq, stored.digest, *signature));
+        } else {
+            self.check_now(stored, signed, is_own)?;
         }
-        if self.keys.is_empty() {
+        if self.keys.last() != Some(&signed.key_id) {
             self.keys.insert(signed.key_id.clone());
         }
         self.unsigned = 0;
-        self.unchecked.push((stored.seq, stored.digest, signed.signature));
         Ok(())
     }
 
+    /// Checks a signature that cannot wait for others of its kind.
+    fn check_now(
+        &self,
+        stored: &StoredRecord,
+        signed: &RecordSignature,
+        is_own: bool,
+    ) -> Result<(), PackError> {
+        let check = if !is_own {
+            Trust::new().check(&stored.digest, signed)
+        } else if self.own.key.verify(&stored.digest, &signed.signature) {
+            SignatureCheck::Fits
+        } else {
+            SignatureCheck::DoesNotFit
+        };
+        let (seq, key_id) = (stored.seq, signed.key_id.clone());
+        match check {
+            SignatureCheck::Fits => Ok(()),
+            SignatureCheck::DoesNotFit => {
+                let reason = WRONG_SIGNATURE.into();
+                Err(PackError::Damaged { seq, reason })
+            }
+            SignatureCheck::KeyMissing => {
+                let reason = "its id does not spell the key, and it is not this server's; archive with \
+                              the server that has it";
+                Err(PackError::Uncheckable { seq, key_id, reason })
+            }
+            SignatureCheck::Newer => {
+                let reason = "this program does not know the algorithm; a newer program is needed";
+                Err(PackError::Uncheckable { seq, key_id, reason })
+            }
+        }
+    }
+
     fn check_signatures(&mut self) -> Result<(), PackError> {
+        let RecordKey::Ed25519(key) = &self.own.key else { return Ok(()) };
         let mut seed = [0u8; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
-        let items: Vec<(&[u8], &Signature)> =
+        let items: Vec<(&[u8], &Ed25519Signature)> =
             self.unchecked.iter().map(|(_, digest, sig)| (&digest.0[..], sig)).collect();
-        if let Some(bad) = ed25519::verify_bulk_report(self.key, &items, seed).first()
+        if let Some(bad) = ed25519::verify_bulk_report(key, &items, seed).first()
             && let Some((seq, ..)) = self.unchecked.get(*bad)
         {
-            let reason = "its signature does not fit its digest".into();
-            return Err(PackError::Damaged { seq: *seq, reason });
+            return Err(PackError::Damaged { seq: *seq, reason: WRONG_SIGNATURE.into() });
         }
         self.unchecked.clear();
         Ok(())

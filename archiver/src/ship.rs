@@ -69,7 +69,7 @@ fn pack(
     let out_of_numbers = |_| ReadError::OutOfRange { asked: end, size };
     let first = Seq::new(last.map_or(0, Archived::end)).map_err(out_of_numbers)?;
     let prev = last.map(|last| last.manifest.last_digest);
-    let mut packer = Packer::new(first, prev, &task.info, &task.archiver.key, spool_file(task)?)?;
+    let mut packer = Packer::new(first, prev, &task.info, &task.archiver.own, spool_file(task)?)?;
     let mut next = first.get();
     'cut: while next < end {
         if task.progress.should_stop() {

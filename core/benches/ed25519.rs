@@ -5,14 +5,14 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ed25519_dalek::{Signer as _, SigningKey};
 use indelible_core::ed25519::{verify, verify_bulk, verify_bulk_report, verify_strict};
-use indelible_core::key::{PublicKey, Signature};
+use indelible_core::key::{Ed25519Signature, PublicKey};
 
 const SIZES: [usize; 5] = [1, 64, 256, 1024, 4096];
 
 struct Signed {
     key: PublicKey,
     messages: Vec<[u8; 32]>,
-    signatures: Vec<Signature>,
+    signatures: Vec<Ed25519Signature>,
 }
 
 impl Signed {
@@ -26,11 +26,12 @@ impl Signed {
                 message
             })
             .collect();
-        let signatures = messages.iter().map(|m| Signature(signing.sign(m).to_bytes())).collect();
+        let signatures =
+            messages.iter().map(|m| Ed25519Signature(signing.sign(m).to_bytes())).collect();
         Self { key, messages, signatures }
     }
 
-    fn items(&self) -> Vec<(&[u8], &Signature)> {
+    fn items(&self) -> Vec<(&[u8], &Ed25519Signature)> {
         self.messages.iter().map(|message| &message[..]).zip(&self.signatures).collect()
     }
 }

@@ -73,7 +73,7 @@ impl CheckpointError {
     #[must_use]
     pub const fn code(&self) -> Code {
         match self {
-            Self::Signature { error: NoteVerifyError::UnknownKeys(_), .. } => Code::KeyUnknown,
+            Self::Signature { error, .. } if error.is_unknown() => Code::KeyUnknown,
             _ => Code::CheckpointInvalid,
         }
     }
@@ -143,10 +143,13 @@ impl Checkpoint {
         note: &SignedNote<'_>,
         trust: &Trust,
     ) -> Result<(), CheckpointError> {
-        let keys = trust.keys_for(&self.origin).map(|key| (self.origin.as_str(), key));
+        let keys = trust.note_keys(&self.origin).map(|key| (self.origin.as_str(), key));
         match note.verify(keys) {
             Ok(_) => Ok(()),
-            Err(error) => Err(CheckpointError::Signature { origin: self.origin.clone(), error }),
+            Err(error) => {
+                let (origin, error) = (self.origin.clone(), error.explained(trust, &self.origin));
+                Err(CheckpointError::Signature { origin, error })
+            }
         }
     }
 }

@@ -12,6 +12,7 @@
 //! [`chain`] digests it, [`merkle`] makes it a leaf, [`checkpoint`] names the tree, [`receipt`] and
 //! [`segment`] carry it out of the building, [`ed25519`] and [`key`] check who signed it.
 
+mod certificates;
 pub mod chain;
 pub mod checkpoint;
 pub mod code;

@@ -15,8 +15,9 @@ use std::borrow::Cow;
 
 use crate::ed25519;
 use crate::encoding::{base64, unbase64};
-use crate::key::{KeyId, PublicKey, Signature};
+use crate::key::{Ed25519Signature, KeyId, PublicKey, Trust};
 use crate::limits::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, SIGNER_SHOWN_BYTES_MAX};
+use crate::name::Origin;
 use crate::text::shown;
 
 /// An em dash and a space, with which each signature line begins.
@@ -60,6 +61,28 @@ pub enum NoteVerifyError {
     /// whoever else signed it.
     #[error("the signature of {0} under the name {1} does not fit the text")]
     BadSignature(KeyId, String),
+    /// Keys were given, and all of them sign records only.
+    #[error(
+        "the keys that were given for it sign records only; the Ed25519 key that signs its notes (a vkey of type 0x01) is missing. It is signed by {0}"
+    )]
+    NoNoteKey(String),
+}
+
+impl NoteVerifyError {
+    /// What is to be said where `trust` gave no key for notes: which kind of key is missing.
+    #[must_use]
+    pub fn explained(self, trust: &Trust, origin: &Origin) -> Self {
+        match self {
+            Self::UnknownKeys(signers) if trust.lacks_note_key(origin) => Self::NoNoteKey(signers),
+            other => other,
+        }
+    }
+
+    /// Whether no given key signed.
+    #[must_use]
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::UnknownKeys(_) | Self::NoNoteKey(_))
+    }
 }
 
 /// One signature line.
@@ -217,7 +240,7 @@ pub fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
 
 fn fits(key: &PublicKey, text: &str, blob: &[u8]) -> bool {
     blob.try_into()
-        .is_ok_and(|bytes| ed25519::verify_strict(key, text.as_bytes(), &Signature(bytes)))
+        .is_ok_and(|bytes| ed25519::verify_strict(key, text.as_bytes(), &Ed25519Signature(bytes)))
 }
 
 /// The place of the first byte below 0x20 that is not a line feed.
@@ -250,7 +273,7 @@ pub fn is_text(text: &str) -> bool {
 /// The signature line of `key` under `name`, with its line feed. `name` is an origin or a vkey's name,
 /// which [`crate::key::is_note_name`] accepts; `signature` is over the note's text.
 #[must_use]
-pub fn signature_line(name: &str, key: &PublicKey, signature: &Signature) -> String {
+pub fn signature_line(name: &str, key: &PublicKey, signature: &Ed25519Signature) -> String {
     let blob = [&key.note_hash(name)[..], signature.as_bytes()].concat();
     format!("{LINE_START}{name} {}\n", base64(&blob))
 }

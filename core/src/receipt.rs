@@ -7,20 +7,20 @@
 //! Whether the ledger still is what that checkpoint says, is a question for a later checkpoint and a
 //! consistency proof.
 
+use crate::certificates::certificates;
 use crate::chain::record_digest;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::code::{Class, Code};
-use crate::ed25519;
 use crate::hash::{Digest, NodeHash};
 use crate::json::{
     JsonError, JsonErrorCode, Limits, Members, Value, canonicalize, check_canonical, parse_string,
     parse_u64, push_string,
 };
-use crate::key::{Algorithm, KeyId, RecordSignature, Signature, Trust};
+use crate::key::{Algorithm, KeyId, RecordSignature, Signature, SignatureCheck, Trust};
 use crate::limits::{DOCUMENT_DEPTH_MAX, PROOF_HASHES_MAX, RECEIPT_FILE_BYTES_MAX};
 use crate::merkle::{inclusion, leaf_hash};
 use crate::name::{Origin, Seq};
-use crate::note::{NoteVerifyError, without_byte_order_mark};
+use crate::note::without_byte_order_mark;
 use crate::record::{Judged, RecordView, judge};
 use crate::system::SignPer;
 
@@ -101,6 +101,9 @@ pub enum ReceiptError {
     /// It is of a version that this program does not read.
     #[error("the receipt is of version {0}, which a newer program reads; this one reads version 1")]
     Version(u64),
+    /// It has what only a newer program can judge.
+    #[error("the receipt {0}; a newer program is needed")]
+    Newer(String),
 }
 
 impl ReceiptError {
@@ -109,7 +112,7 @@ impl ReceiptError {
     pub const fn code(&self) -> Option<Code> {
         match self {
             Self::Fault { code, .. } => Some(*code),
-            Self::Version(_) => None,
+            Self::Version(_) | Self::Newer(_) => None,
         }
     }
 }
@@ -130,8 +133,8 @@ impl Receipt {
     pub fn to_json(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.record.len() + self.checkpoint.len() + 1024);
         out.push(b'{');
-        if self.signed.own().is_some() {
-            push_member(&mut out, "alg", Algorithm::Ed25519.as_str());
+        if let Some(signature) = self.signed.own() {
+            push_member(&mut out, "alg", signature.key_id.algorithm_name());
         }
         push_member(&mut out, "checkpoint", &self.checkpoint);
         if let Signed::Creation { record, signature } = &self.signed {
@@ -173,6 +176,7 @@ impl Receipt {
             return Err(damaged(Code::NotCanonical, "not a receipt: a JSON object is expected"));
         }
         check_version(&members)?;
+        check_newer(&members)?;
         let (signed, said_by) = parse_signed(&members)?;
         if members.len() != MEMBERS + said_by {
             return Err(damaged(
@@ -331,41 +335,63 @@ fn judge_record(
 ) -> Result<Judged, ReceiptError> {
     let judged =
         judge(record, Some(origin)).map_err(|error| tampered(error.code(), error.to_string()))?;
-    if let Some(unknown) = judged.keys().iter().find(|key| trust.find(key, origin).is_none()) {
-        let reason = format!(
-            "the ledger was created with the key {unknown}, which is not among the keys given for \
-             {origin}. If the operator published that key, give its vkey too"
-        );
-        return Err(damaged(Code::KeyUnknown, reason));
+    let unknown = judged.keys().iter().filter(|key| !trust.trusts(key, origin));
+    // One that is missing is said before one that nobody could give.
+    match unknown.min_by_key(|key| key.algorithm().is_none()) {
+        None => Ok(judged),
+        Some(key) if key.algorithm().is_none() => Err(newer_algorithm(key.algorithm_name())),
+        Some(key) => {
+            let reason = format!(
+                "the ledger was created with the key {key}, which is not among the keys given for \
+                 {origin}. {}",
+                how_to_give(key)
+            );
+            Err(damaged(Code::KeyUnknown, reason))
+        }
     }
-    Ok(judged)
 }
 
-/// Checks a signature under the key that its id spells, and then whether that key counts.
+/// Checks a signature under the key that its id names, and then whether that key counts.
 fn check_signature(
     digest: &Digest,
-    RecordSignature { key_id, signature }: &RecordSignature,
+    signature: &RecordSignature,
     origin: &Origin,
     trust: &Trust,
 ) -> Result<(), ReceiptError> {
-    let key = key_id.public_key().unwrap_or_default();
-    if !ed25519::verify_raw(&key, digest.as_bytes(), signature.as_bytes()) {
-        let reason = format!("the signature by {key_id} does not fit the record's digest");
-        return Err(tampered(Code::SigInvalid, reason));
+    let key_id = &signature.key_id;
+    match trust.check(digest, signature) {
+        SignatureCheck::DoesNotFit => {
+            let reason = format!("the signature by {key_id} does not fit the record's digest");
+            return Err(tampered(Code::SigInvalid, reason));
+        }
+        SignatureCheck::Newer => return Err(newer_algorithm(key_id.algorithm_name())),
+        SignatureCheck::Fits | SignatureCheck::KeyMissing => {}
     }
-    if trust.find(key_id, origin).is_none() {
+    if !trust.trusts(key_id, origin) {
         let reason = format!(
-            "the record is signed by {key_id}, which is not among the keys given for {origin}. If the \
-             operator published that key, give its vkey too"
+            "the record is signed by {key_id}, which is not among the keys given for {origin}. {}",
+            how_to_give(key_id)
         );
         return Err(damaged(Code::KeyUnknown, reason));
     }
     Ok(())
 }
 
+fn newer_algorithm(name: &str) -> ReceiptError {
+    ReceiptError::Newer(format!("is signed with {name:?}, which this program does not know"))
+}
+
+fn how_to_give(key_id: &KeyId) -> &'static str {
+    if key_id.algorithm() == Some(Algorithm::HmacSha256) {
+        "It is a shared secret: if you hold it, give its file"
+    } else {
+        "If the operator published that key, give its vkey too"
+    }
+}
+
 fn push_creation(out: &mut Vec<u8>, record: &[u8], signature: &RecordSignature) {
     out.extend_from_slice(b"\"creation\":{");
-    push_member(out, "alg", Algorithm::Ed25519.as_str());
+    push_member(out, "alg", signature.key_id.algorithm_name());
     push_member(out, "kid", signature.key_id.as_str());
     out.extend_from_slice(b"\"record\":");
     out.extend_from_slice(record);
@@ -396,7 +422,7 @@ fn explain_json(error: JsonError) -> ReceiptError {
 /// Says which key to ask for, which the checkpoint's own errors leave to those who know more.
 fn explain_checkpoint(error: &CheckpointError) -> ReceiptError {
     let advice = match error {
-        CheckpointError::Signature { error: NoteVerifyError::UnknownKeys(_), .. } => {
+        CheckpointError::Signature { error, .. } if error.is_unknown() => {
             ". Give the vkey that the operator of this ledger published; a vkey counts for the ledger or \
              server that it is named after"
         }
@@ -414,6 +440,27 @@ fn check_version(members: &Members<'_>) -> Result<(), ReceiptError> {
         },
         None => Err(bad_member("v")),
     }
+}
+
+/// Whether it has what a later version writes. The rest is not looked at then: it may be another than
+/// this version's.
+fn check_newer(members: &Members<'_>) -> Result<(), ReceiptError> {
+    if certificates(members).is_some() {
+        return Err(ReceiptError::Newer("carries certificates".to_owned()));
+    }
+    let text = |name| members.get(name).and_then(parse_string);
+    // That the two agree tells a newer receipt from a damaged one.
+    if let (Some(name), Some(key_id)) = (text("alg"), text("kid"))
+        && let Ok(key_id) = KeyId::new(&key_id)
+        && key_id.algorithm().is_none()
+        && key_id.algorithm_name() == name
+    {
+        return Err(newer_algorithm(&name));
+    }
+    let Some(creation) = members.get("creation") else { return Ok(()) };
+    let creation = check_canonical(creation, Limits::DOCUMENT).map_err(explain_json)?;
+    // A creation has none of its own.
+    if creation.get("creation").is_none() { check_newer(&creation) } else { Ok(()) }
 }
 
 /// Who signed, and the number of members that say so.
@@ -436,11 +483,11 @@ fn parse_signed(members: &Members<'_>) -> Result<(Signed, usize), ReceiptError> 
 }
 
 fn parse_signature(members: &Members<'_>) -> Result<RecordSignature, ReceiptError> {
-    text_member(members, "alg", |text| (text == Algorithm::Ed25519.as_str()).then_some(()))?;
-    Ok(RecordSignature {
-        key_id: text_member(members, "kid", |text| KeyId::new(text).ok())?,
-        signature: text_member(members, "sig", |text| Signature::from_base64(text).ok())?,
-    })
+    let key_id = text_member(members, "kid", |text| KeyId::new(text).ok())?;
+    text_member(members, "alg", |text| (text == key_id.algorithm_name()).then_some(()))?;
+    let read = |text: &str| Signature::from_base64(&key_id, text).ok();
+    let signature = text_member(members, "sig", read)?;
+    Ok(RecordSignature { key_id, signature })
 }
 
 fn parse_proof(json: &[u8]) -> Option<Vec<NodeHash>> {

@@ -1,19 +1,30 @@
 //! Lines and file names of segments (`docs/FORMAT.md` sections 7.1, 7.2 and 7.4).
 //!
 //! A line has one layout, so it is read without a JSON parser: everything around the record has a fixed
-//! length, and the record is what is left in the middle. Whatever a record contains, even text that
+//! length or ends at a quotation mark that nothing in it can have, and the record is what is left in the
+//! middle. Whatever a record contains, even text that
 //! looks like the end of a line, cannot move its borders. Reading a line says nothing yet about the
 //! record itself: [`crate::record::RecordView::parse`] does, and with it the line is canonical JSON.
 
 use core::fmt;
 use core::ops::RangeInclusive;
 
-use crate::encoding::{hex, push_base64, push_hex, unbase64_array, unhex};
+use crate::certificates::certificates;
+use crate::encoding::{hex, push_base64, push_hex, unhex};
 use crate::hash::{Digest, Sha256Hash};
-use crate::key::{Algorithm, KeyId, RecordSignature, Signature};
+use crate::json::{Limits, check_canonical};
+use crate::key::{
+    ALGORITHM_NAME_BYTES_MAX, Algorithm, Ed25519Signature, KEY_ID_HEX_MAX, KeyId, RecordSignature,
+    Signature, is_key_id,
+};
 use crate::limits::{LINE_BYTES_MAX, SEGMENT_PLAIN_BYTES_MAX, SEGMENT_RECORDS_MAX};
 use crate::name::Seq;
 
+const ALG: &[u8] = br#"{"alg":""#;
+const DIGEST: &[u8] = br#"","digest":""#;
+const CERTIFIED_HEAD: &[u8] = br#"{"certificates":["#;
+const CERTIFICATES_BEHIND_ALG: &[u8] = br#"","certificates":["#;
+/// [`ALG`], the most frequent name, and [`DIGEST`].
 const SIGNED_HEAD: &[u8] = br#"{"alg":"ed25519","digest":""#;
 const PLAIN_HEAD: &[u8] = br#"{"digest":""#;
 const KID: &[u8] = br#"","kid":""#;
@@ -22,19 +33,21 @@ const SIG: &[u8] = br#","sig":""#;
 const SIGNED_TAIL: &[u8] = br#""}"#;
 const PLAIN_TAIL: &[u8] = b"}";
 const DIGEST_HEX: usize = 64;
+/// Longest name of an algorithm, and longest key id, in bytes: the key id of one that is not known.
+const TEXT_BYTES_MAX: usize = ALGORITHM_NAME_BYTES_MAX + 1 + KEY_ID_HEX_MAX;
 
 /// What a line without a signature has around its record, in bytes, LF included.
 pub const PLAIN_OVERHEAD: usize =
     PLAIN_HEAD.len() + DIGEST_HEX + RECORD.len() + PLAIN_TAIL.len() + 1;
 
-/// What a signed line has around its record, in bytes, LF included.
+/// What a line signed with Ed25519 has around its record, in bytes, LF included.
 pub const SIGNED_OVERHEAD: usize = SIGNED_HEAD.len()
     + DIGEST_HEX
     + KID.len()
     + KeyId::ED25519_LEN
     + RECORD.len()
     + SIG.len()
-    + Signature::BASE64_LEN
+    + Ed25519Signature::BASE64_LEN
     + SIGNED_TAIL.len()
     + 1;
 
@@ -47,8 +60,15 @@ pub const TMP_PREFIX: &str = ".tmp-";
 
 /// Length of a line in bytes, LF included, for a record of `record_bytes`.
 #[must_use]
-pub const fn line_len(record_bytes: usize, signed: bool) -> usize {
-    record_bytes + if signed { SIGNED_OVERHEAD } else { PLAIN_OVERHEAD }
+pub fn line_len(record_bytes: usize, signature: Option<&RecordSignature>) -> usize {
+    let Some(RecordSignature { key_id, signature }) = signature else {
+        return record_bytes + PLAIN_OVERHEAD;
+    };
+    // Only name, key id and signature are longer or shorter than with Ed25519.
+    let ed25519 = Algorithm::Ed25519.as_str().len() + KeyId::ED25519_LEN;
+    let names = key_id.algorithm_name().len() + key_id.as_str().len();
+    let signature = signature.as_bytes().len().div_ceil(3) * 4;
+    record_bytes + SIGNED_OVERHEAD - ed25519 - Ed25519Signature::BASE64_LEN + names + signature
 }
 
 /// Appends the line of a record to `out`, LF included. `record` is a record's bytes as they were hashed.
@@ -58,7 +78,7 @@ pub fn push_line(
     digest: &Digest,
     signature: Option<&RecordSignature>,
 ) {
-    out.reserve(line_len(record.len(), signature.is_some()));
+    out.reserve(line_len(record.len(), signature));
     let Some(RecordSignature { key_id, signature }) = signature else {
         out.extend_from_slice(PLAIN_HEAD);
         push_hex(out, &digest.0);
@@ -68,18 +88,16 @@ pub fn push_line(
         out.push(b'\n');
         return;
     };
-    // Another algorithm would need another layout; this stops compiling when one is added.
-    let head = match key_id.algorithm() {
-        Algorithm::Ed25519 => SIGNED_HEAD,
-    };
-    out.extend_from_slice(head);
+    out.extend_from_slice(ALG);
+    out.extend_from_slice(key_id.algorithm_name().as_bytes());
+    out.extend_from_slice(DIGEST);
     push_hex(out, &digest.0);
     out.extend_from_slice(KID);
     out.extend_from_slice(key_id.as_str().as_bytes());
     out.extend_from_slice(RECORD);
     out.extend_from_slice(record);
     out.extend_from_slice(SIG);
-    push_base64(out, &signature.0);
+    push_base64(out, signature.as_bytes());
     out.extend_from_slice(SIGNED_TAIL);
     out.push(b'\n');
 }
@@ -96,16 +114,16 @@ pub enum LineError {
     /// The digest is not 64 lower-case hex digits.
     #[error("the line's digest is not 64 lower-case hex digits")]
     Digest,
-    /// The key id is not one of an Ed25519 key.
-    #[error("the line's kid is not the id of an Ed25519 key")]
+    /// The key id is not one of the algorithm.
+    #[error("the line's kid is not the id of a key of its alg")]
     KeyId,
-    /// The signature is not the base64 of 64 bytes.
-    #[error("the line's sig is not the base64 of 64 bytes")]
+    /// The signature is not one of the algorithm.
+    #[error("the line's sig is not the base64 of a signature of its alg")]
     Signature,
 }
 
 /// A line of a segment, borrowed from its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line<'a> {
     /// The record's bytes, exactly as they were hashed; not yet looked into.
     pub record: &'a [u8],
@@ -113,6 +131,8 @@ pub struct Line<'a> {
     pub digest: Digest,
     /// Key id and signature, where the line carries one; not yet checked.
     pub signature: Option<(&'a str, Signature)>,
+    /// Certificates as they stand there, which a newer program is needed for.
+    pub certificates: Option<&'a [u8]>,
 }
 
 impl<'a> Line<'a> {
@@ -125,15 +145,20 @@ impl<'a> Line<'a> {
             return Err(LineError::TooLong(line.len()));
         }
         if let Some(rest) = line.strip_prefix(SIGNED_HEAD) {
-            Self::signed(rest)
+            Self::signed_with_ed25519(rest)
         } else if let Some(rest) = line.strip_prefix(PLAIN_HEAD) {
             Self::unsigned(rest)
+        } else if line.starts_with(CERTIFIED_HEAD) {
+            Self::certified(line)
+        } else if let Some(rest) = line.strip_prefix(ALG) {
+            Self::signed(line, rest)
         } else {
             Err(LineError::Layout("it begins with neither alg and digest nor digest"))
         }
     }
 
-    fn signed(rest: &'a [u8]) -> Result<Self, LineError> {
+    /// The rest of a line behind its alg and digest, where every part but the record has a fixed length.
+    fn signed_with_ed25519(rest: &'a [u8]) -> Result<Self, LineError> {
         let (digest, rest) = digest(rest)?;
         let rest = rest.strip_prefix(KID).ok_or(LineError::Layout("no kid after the digest"))?;
         let (key_id, rest) = rest.split_at_checked(KeyId::ED25519_LEN).ok_or(LineError::KeyId)?;
@@ -144,14 +169,66 @@ impl<'a> Line<'a> {
             .ok_or(LineError::Layout("it does not end with the signature"))?;
         let (rest, signature) = rest
             .len()
-            .checked_sub(Signature::BASE64_LEN)
+            .checked_sub(Ed25519Signature::BASE64_LEN)
             .and_then(|middle| rest.split_at_checked(middle))
             .ok_or(LineError::Signature)?;
-        let signature = unbase64_array(signature).map(Signature).ok_or(LineError::Signature)?;
+        let signature =
+            Signature::read(Some(Algorithm::Ed25519), signature).ok_or(LineError::Signature)?;
         let record = rest
             .strip_suffix(SIG)
             .ok_or(LineError::Layout("no sig of 88 characters at its end"))?;
-        Ok(Self { record: object(record)?, digest, signature: Some((key_id, signature)) })
+        let signature = Some((key_id, signature));
+        Ok(Self { record: object(record)?, digest, signature, certificates: None })
+    }
+
+    /// A line of any algorithm; `rest` begins with its name.
+    fn signed(line: &'a [u8], rest: &'a [u8]) -> Result<Self, LineError> {
+        let (algorithm, rest) = text(rest).ok_or(LineError::Layout("its alg is not one"))?;
+        if rest.starts_with(CERTIFICATES_BEHIND_ALG) {
+            return Self::certified(line);
+        }
+        let rest = rest.strip_prefix(DIGEST).ok_or(LineError::Layout("no digest after the alg"))?;
+        let (digest, rest) = digest(rest)?;
+        let rest = rest.strip_prefix(KID).ok_or(LineError::Layout("no kid after the digest"))?;
+        let (key_id, rest) = text(rest).ok_or(LineError::KeyId)?;
+        let rest = rest.strip_prefix(RECORD).ok_or(LineError::Layout("no record after the kid"))?;
+        let rest = rest
+            .strip_suffix(SIGNED_TAIL)
+            .ok_or(LineError::Layout("it does not end with the signature"))?;
+        // Base64 has no quotation mark, so the last one begins the signature, whatever the record holds.
+        let begin = rest.iter().rposition(|byte| *byte == b'"').ok_or(LineError::Signature)? + 1;
+        let (rest, signature) = rest.split_at_checked(begin).ok_or(LineError::Signature)?;
+        let record =
+            rest.strip_suffix(SIG).ok_or(LineError::Layout("no sig of base64 at its end"))?;
+        let signature = Some(signature_of(algorithm, key_id, signature)?);
+        Ok(Self { record: object(record)?, digest, signature, certificates: None })
+    }
+
+    /// A line with certificates. What stands in them is not known here, so the whole is read as JSON.
+    fn certified(line: &'a [u8]) -> Result<Self, LineError> {
+        let layout = LineError::Layout(
+            "with certificates it is canonical JSON of alg, certificates, digest, kid, record and sig, or \
+             of certificates, digest and record",
+        );
+        let members = check_canonical(line, Limits::DOCUMENT).map_err(|_| layout)?;
+        let member = |name: &str| members.get(name).ok_or(layout);
+        let certificates = certificates(&members).ok_or(layout)?;
+        let digest = quoted(member("digest")?).and_then(unhex).ok_or(LineError::Digest)?;
+        let signature = match members.len() {
+            3 => None,
+            6 => {
+                let [algorithm, key_id, signature] =
+                    [member("alg")?, member("kid")?, member("sig")?].map(quoted);
+                let ascii = |bytes: Option<&'a [u8]>| core::str::from_utf8(bytes?).ok();
+                let algorithm = ascii(algorithm).ok_or(layout)?;
+                let key_id = ascii(key_id).ok_or(LineError::KeyId)?;
+                let signature = signature.ok_or(LineError::Signature)?;
+                Some(signature_of(algorithm, key_id, signature)?)
+            }
+            _ => return Err(layout),
+        };
+        let record = object(member("record")?)?;
+        Ok(Self { record, digest: Digest(digest), signature, certificates: Some(certificates) })
     }
 
     fn unsigned(rest: &'a [u8]) -> Result<Self, LineError> {
@@ -161,7 +238,7 @@ impl<'a> Line<'a> {
         let record = rest
             .strip_suffix(PLAIN_TAIL)
             .ok_or(LineError::Layout("it does not end with the record"))?;
-        Ok(Self { record: object(record)?, digest, signature: None })
+        Ok(Self { record: object(record)?, digest, signature: None, certificates: None })
     }
 }
 
@@ -173,6 +250,33 @@ fn digest(text: &[u8]) -> Result<(Digest, &[u8]), LineError> {
 fn key_id_text(bytes: &[u8]) -> Option<&str> {
     let _: [u8; 32] = unhex(bytes.strip_prefix(b"ed25519:")?)?;
     core::str::from_utf8(bytes).ok()
+}
+
+/// The bytes up to a quotation mark, as text, and those from it on.
+fn text(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    // No text of a line is longer; a line without one is not searched to its end.
+    let end = bytes.iter().take(TEXT_BYTES_MAX + 1).position(|byte| *byte == b'"')?;
+    let (text, rest) = bytes.split_at_checked(end)?;
+    Some((core::str::from_utf8(text).ok()?, rest))
+}
+
+/// What stands between the quotation marks of a canonical string without escapes.
+fn quoted(member: &[u8]) -> Option<&[u8]> {
+    member.strip_prefix(b"\"")?.strip_suffix(b"\"")
+}
+
+/// Key id and signature of one algorithm.
+fn signature_of<'a>(
+    algorithm: &str,
+    key_id: &'a str,
+    signature: &[u8],
+) -> Result<(&'a str, Signature), LineError> {
+    let name = key_id.split_once(':').map(|(name, _)| name);
+    if name != Some(algorithm) || !is_key_id(key_id) {
+        return Err(LineError::KeyId);
+    }
+    let signature = Signature::read(Algorithm::named(algorithm), signature);
+    signature.map(|signature| (key_id, signature)).ok_or(LineError::Signature)
 }
 
 /// Catches most bytes that are no record right here, with a better reason than a JSON parser has.

@@ -7,7 +7,7 @@ use indelible_core::ed25519::{
     BULK_CHUNK, verify, verify_bulk, verify_bulk_raw, verify_bulk_report, verify_bulk_report_raw,
     verify_raw, verify_strict, verify_strict_raw,
 };
-use indelible_core::key::{KeyError, PublicKey, Signature};
+use indelible_core::key::{Ed25519Signature, KeyError, PublicKey};
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha512};
 
@@ -216,8 +216,8 @@ proptest! {
         let signer = Signer::new(secret, 0);
         let key = PublicKey::from_bytes(&signer.public).unwrap();
         let signed = signed(&signer, &flaws);
-        let signatures: Vec<Signature> = signed.iter().map(|(_, s)| Signature(*s)).collect();
-        let items: Vec<(&[u8], &Signature)> =
+        let signatures: Vec<Ed25519Signature> = signed.iter().map(|(_, s)| Ed25519Signature(*s)).collect();
+        let items: Vec<(&[u8], &Ed25519Signature)> =
             signed.iter().zip(&signatures).map(|((m, _), s)| (&m[..], s)).collect();
         for (message, signature) in &items {
             let raw = verify_raw(&signer.public, message, &signature.0);
@@ -363,16 +363,16 @@ fn signatures_by_another_implementation_are_accepted_by_both_rules() {
     let signing = ed25519_dalek::SigningKey::from_bytes(&[1; 32]);
     let key = PublicKey::from_bytes(signing.verifying_key().as_bytes()).unwrap();
     let messages: Vec<Vec<u8>> = (0..300).map(|length| vec![length as u8; length]).collect();
-    let signatures: Vec<Signature> =
-        messages.iter().map(|message| Signature(signing.sign(message).to_bytes())).collect();
-    let items: Vec<(&[u8], &Signature)> =
+    let signatures: Vec<Ed25519Signature> =
+        messages.iter().map(|message| Ed25519Signature(signing.sign(message).to_bytes())).collect();
+    let items: Vec<(&[u8], &Ed25519Signature)> =
         messages.iter().map(Vec::as_slice).zip(&signatures).collect();
     for (message, signature) in &items {
         assert!(verify(&key, message, signature) && verify_strict(&key, message, signature));
     }
     assert!(verify_bulk(&key, &items, SEED));
     assert!(verify_bulk_report(&key, &items, SEED).is_empty());
-    let swapped: Vec<(&[u8], &Signature)> =
+    let swapped: Vec<(&[u8], &Ed25519Signature)> =
         messages.iter().map(Vec::as_slice).zip(signatures.iter().rev()).collect();
     assert_eq!(verify_bulk_report(&key, &swapped, SEED), (0..300).collect::<Vec<_>>());
 }

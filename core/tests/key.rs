@@ -1,7 +1,9 @@
 //! Keys, their names, and whom an auditor trusts for what.
 
 use ed25519_dalek::SigningKey;
-use indelible_core::key::{KeyError, KeyId, PublicKey, Signature, Trust, VKey};
+use indelible_core::key::{
+    Algorithm, Ed25519Signature, KeyError, KeyId, PublicKey, RecordKey, Signature, Trust, VKey,
+};
 use indelible_core::name::Origin;
 use proptest::prelude::*;
 
@@ -19,7 +21,8 @@ fn origin(text: &str) -> Origin {
 fn a_vkey_file_is_read_and_written_byte_for_byte() {
     let vkey = VKey::parse_file(GOLDEN).unwrap();
     assert_eq!(vkey.name(), "ledger.example");
-    assert_eq!(*vkey.key(), key(1));
+    assert_eq!(*vkey.key(), RecordKey::Ed25519(key(1)));
+    assert_eq!(vkey.note_key(), Some(&key(1)));
     assert_eq!(format!("{vkey}\n"), GOLDEN);
     assert_eq!(VKey::new("ledger.example", key(1)).unwrap(), vkey);
     assert_eq!(VKey::parse_file(GOLDEN.trim_end()), Ok(vkey));
@@ -132,14 +135,14 @@ fn an_auditor_with_rotated_keys_finds_each_by_id_where_it_is_trusted() {
     assert_eq!(trust.vkeys().len(), 3, "the same vkey twice is one");
     let orders = origin("a.example/orders");
     let logs = origin("b.example/logs");
-    assert_eq!(trust.find(&key(1).key_id(), &orders), Some(&key(1)));
-    assert_eq!(trust.find(&key(2).key_id(), &orders), Some(&key(2)));
-    assert_eq!(trust.find(&key(3).key_id(), &orders), None, "trusted for another ledger only");
-    assert_eq!(trust.find(&key(3).key_id(), &logs), Some(&key(3)));
-    assert_eq!(trust.find(&key(1).key_id(), &logs), None);
-    assert_eq!(trust.find(&key(4).key_id(), &orders), None);
-    assert_eq!(trust.keys_for(&orders).collect::<Vec<_>>(), [&key(1), &key(2)]);
-    assert!(Trust::new().is_empty() && Trust::new().find(&key(1).key_id(), &orders).is_none());
+    assert!(trust.trusts(&key(1).key_id(), &orders));
+    assert!(trust.trusts(&key(2).key_id(), &orders));
+    assert!(!trust.trusts(&key(3).key_id(), &orders), "trusted for another ledger only");
+    assert!(trust.trusts(&key(3).key_id(), &logs));
+    assert!(!trust.trusts(&key(1).key_id(), &logs));
+    assert!(!trust.trusts(&key(4).key_id(), &orders));
+    assert_eq!(trust.note_keys(&orders).collect::<Vec<_>>(), [&key(1), &key(2)]);
+    assert!(Trust::new().is_empty() && !Trust::new().trusts(&key(1).key_id(), &orders));
 }
 
 #[test]
@@ -158,25 +161,42 @@ fn a_key_id_has_one_spelling() {
         &text.to_uppercase(),
         &text.replace("8a88", "8A88"),
         &text.replace("ed25519", "Ed25519"),
-        &text.replace("ed25519", "rsa-sha256"),
+        &text.replace("ed25519", "ecdsa-p256"),
+        &text.replace("ed25519", "-sha256"),
+        &text.replace("ed25519", "rsa_sha256"),
+        &text.replace("ed25519", &"a".repeat(33)),
+        "ml-dsa-44:",
+        &format!("ml-dsa-44:{}", "0".repeat(201)),
         &text.replace("8a88", "é88"),
     ] {
         assert_eq!(KeyId::new(bad), Err(KeyError::KeyId), "{bad:?}");
+    }
+    for (other, algorithm) in [
+        (text.replace("ed25519", "rsa-sha256"), Some(Algorithm::RsaSha256)),
+        (text.replace("ed25519", "hmac-sha256"), Some(Algorithm::HmacSha256)),
+        (text.replace("ed25519:", "ecdsa-p256:02"), Some(Algorithm::EcdsaP256)),
+        ("ml-dsa-44:0".to_owned(), None),
+        (format!("{}:{}", "a".repeat(32), "0".repeat(200)), None),
+    ] {
+        let id = KeyId::new(&other).unwrap();
+        assert_eq!((id.as_str(), id.algorithm()), (&*other, algorithm));
+        assert_eq!(id.public_key(), None);
     }
 }
 
 #[test]
 fn signatures_have_one_spelling() {
-    let signature = Signature([0xfb; 64]);
+    let id = key(1).key_id();
+    let signature = Signature::from(Ed25519Signature([0xfb; 64]));
     let text = signature.to_base64();
-    assert_eq!(text.len(), Signature::BASE64_LEN);
-    assert_eq!(Signature::from_base64(&text), Ok(signature));
+    assert_eq!(text.len(), Ed25519Signature::BASE64_LEN);
+    assert_eq!(Signature::from_base64(&id, &text), Ok(signature));
     // 64 bytes leave four bits of the last character unused; they must be zero.
     let stray = text.replace("+w==", "+x==");
     assert_ne!(stray, text);
     let urlsafe = text.replace('+', "-");
     for bad in ["", text.trim_end_matches('='), &stray, &urlsafe, &format!("{text}\n")] {
-        assert_eq!(Signature::from_base64(bad), Err(KeyError::Signature), "{bad:?}");
+        assert_eq!(Signature::from_base64(&id, bad), Err(KeyError::Signature), "{bad:?}");
     }
 }
 
@@ -204,6 +224,6 @@ proptest! {
     fn arbitrary_text_is_never_a_panic(text: String) {
         let _ = VKey::parse_file(&text);
         let _ = KeyId::new(&text);
-        let _ = Signature::from_base64(&text);
+        let _ = Signature::from_base64(&key(1).key_id(), &text);
     }
 }

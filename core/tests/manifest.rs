@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ed25519_dalek::{Signer as _, SigningKey};
 use indelible_core::checkpoint::{Checkpoint, CheckpointError};
 use indelible_core::hash::{Digest, NodeHash, Sha256Hash};
-use indelible_core::key::{KeyId, PublicKey, Signature, Trust, VKey};
+use indelible_core::key::{Ed25519Signature, KeyId, PublicKey, Trust, VKey};
 use indelible_core::limits::{MANIFEST_BYTES_MAX, SEGMENT_PLAIN_BYTES_MAX};
 use indelible_core::manifest::{Content, Manifest, ManifestError};
 use indelible_core::merkle::{CompactRange, leaf_hash};
@@ -34,7 +34,7 @@ fn trust(seed: u8) -> Trust {
 
 /// A note over `text` by the key of `seed` under the name `name`.
 fn note(text: &str, name: &str, seed: u8) -> String {
-    let signature = Signature(signing(seed).sign(text.as_bytes()).to_bytes());
+    let signature = Ed25519Signature(signing(seed).sign(text.as_bytes()).to_bytes());
     assemble(text, &signature_line(name, &public(seed), &signature))
 }
 
@@ -137,6 +137,34 @@ fn another_version_is_told_apart_from_no_manifest() {
 }
 
 #[test]
+fn certificates_are_for_a_newer_program_and_what_looks_like_them_is_no_manifest() {
+    let text = golden(0).text();
+    let with =
+        |member: &str| text.replacen("{\"checkpoint\"", &format!("{{{member},\"checkpoint\""), 1);
+    let deep = format!("{}1{}", "[".repeat(60), "]".repeat(60));
+    let many = format!("[{}1]", "1,".repeat(20_000));
+    for certificates in ["[1]", r#"[{"key":"ed25519:00","of":["a",{}]}]"#, &deep, &many] {
+        let error = Manifest::parse_text(&with(&format!("\"certificates\":{certificates}")));
+        assert_eq!(error, Err(ManifestError::Certificates), "{certificates}");
+    }
+    for member in ["\"certificates\":[]", "\"certificates\":{}", "\"certificate\":[1]"] {
+        let error = Manifest::parse_text(&with(member)).unwrap_err();
+        assert_eq!(error, ManifestError::UnknownMember, "{member}");
+    }
+}
+
+#[test]
+fn keys_of_every_algorithm_are_named_and_one_that_is_not_known_too() {
+    let mut manifest = golden(0);
+    for (name, digits) in
+        [("ecdsa-p256", 66), ("hmac-sha256", 64), ("ml-dsa-44", 7), ("rsa-sha256", 64)]
+    {
+        manifest.keys.insert(KeyId::new(&format!("{name}:{}", "0".repeat(digits))).unwrap());
+    }
+    assert_eq!(Manifest::parse_text(&manifest.text()), Ok(manifest));
+}
+
+#[test]
 fn only_the_ledgers_own_key_under_its_own_name_is_accepted() {
     let manifest = golden(0);
     let text = manifest.text();
@@ -160,7 +188,8 @@ fn only_the_ledgers_own_key_under_its_own_name_is_accepted() {
     let other = VKey::new("ledger.example/other", public(1)).unwrap();
     rejected(open(GOLDEN[0], &[other].into_iter().collect()), unknown);
     // A line of an unknown key beside a good one is fine.
-    let two = format!("{}{}", GOLDEN[0], signature_line(ORIGIN, &public(9), &Signature([0; 64])));
+    let two =
+        format!("{}{}", GOLDEN[0], signature_line(ORIGIN, &public(9), &Ed25519Signature([0; 64])));
     assert_eq!(open(&two, &trust(1)).unwrap(), manifest);
 }
 

@@ -14,7 +14,8 @@ const TEXT: &str = "first line\nsecond line\n";
 
 fn verify(note: &str, vkeys: &[VKey]) -> Result<usize, NoteVerifyError> {
     let note = SignedNote::parse(note.as_bytes()).unwrap();
-    note.verify(vkeys.iter().map(|vkey| (vkey.name(), vkey.key()))).map(|signers| signers.len())
+    note.verify(vkeys.iter().map(|vkey| (vkey.name(), vkey.note_key().unwrap())))
+        .map(|signers| signers.len())
 }
 
 fn refusal(note: &[u8]) -> NoteError {
@@ -192,7 +193,7 @@ fn every_flipped_bit_of_text_and_signature_is_noticed() {
             let mut changed = note.clone();
             changed[place] ^= 1 << bit;
             let Ok(parsed) = SignedNote::parse(&changed) else { continue };
-            let verdict = parsed.verify([(vkey.name(), vkey.key())]);
+            let verdict = parsed.verify([(vkey.name(), vkey.note_key().unwrap())]);
             assert!(verdict.is_err(), "byte {place} bit {bit}");
         }
     }

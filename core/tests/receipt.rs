@@ -8,7 +8,7 @@ use indelible_core::checkpoint::Checkpoint;
 use indelible_core::code::{Class, Code};
 use indelible_core::hash::{Digest, NodeHash};
 use indelible_core::json::Numbers;
-use indelible_core::key::{RecordSignature, Signature, Trust, VKey};
+use indelible_core::key::{Ed25519Signature, KeyId, RecordSignature, Trust, VKey};
 use indelible_core::limits::{
     EVENT_BYTES_MAX, EVENT_DEPTH_MAX, PROOF_HASHES_MAX, RECEIPT_FILE_BYTES_MAX,
 };
@@ -174,7 +174,7 @@ fn a_signature_of_another_digest_or_key_is_refused() {
         changed(|receipt| {
             receipt.signed = Signed::Own(RecordSignature {
                 key_id: TestKey::of(named).public().key_id(),
-                signature: TestKey::of(signer).sign(&message),
+                signature: TestKey::of(signer).sign(&message).into(),
             });
         })
     };
@@ -187,7 +187,7 @@ fn a_signature_of_another_digest_or_key_is_refused() {
     assert!(unknown.to_string().contains("vkey"), "{unknown}");
     let zero = changed(|receipt| {
         let Signed::Own(signature) = &mut receipt.signed else { panic!("it is signed") };
-        signature.signature = Signature([0; 64]);
+        signature.signature = Ed25519Signature([0; 64]).into();
     });
     assert_eq!(code(zero), Code::SigInvalid);
 }
@@ -394,7 +394,7 @@ fn ledger_of(contents: impl IntoIterator<Item = Content>, key: &TestKey) -> Vec<
 
 fn by(key: &TestKey, digest: &Digest) -> RecordSignature {
     let signature = key.sign(digest.as_bytes());
-    RecordSignature { key_id: key.public().key_id(), signature }
+    RecordSignature { key_id: key.public().key_id(), signature: signature.into() }
 }
 
 /// What the receipt of the last record of a ledger says.
@@ -624,4 +624,57 @@ proptest! {
             prop_assert_eq!(record.seq.get(), i as u64);
         }
     }
+}
+
+#[test]
+fn what_only_a_newer_program_can_judge_is_no_fault_and_proves_nothing() {
+    let text = String::from_utf8(SIGNED.to_vec()).unwrap();
+    let unsigned = String::from_utf8(UNSIGNED.to_vec()).unwrap();
+    let certified = |text: &str, before: &str| {
+        text.replacen(before, &format!("{before}\"certificates\":[1],"), 1)
+    };
+    let newer = [
+        certified(&text, "\"alg\":\"ed25519\","),
+        certified(&unsigned, "\"creation\":{\"alg\":\"ed25519\","),
+        unsigned.replacen('{', "{\"certificates\":[{}],", 1),
+        text.replace("ed25519", "ml-dsa-44"),
+        unsigned.replacen("ed25519", "ml-dsa-44", 2),
+    ];
+    for json in &newer {
+        let error = parse_error(json.as_bytes());
+        assert!(matches!(error, ReceiptError::Newer(_)), "{error:?} of {json}");
+        assert_eq!(error.code(), None);
+        assert!(error.to_string().ends_with("a newer program is needed"), "{error}");
+    }
+    for json in [
+        text.replacen("\"alg\":\"ed25519\",", "\"alg\":\"ed25519\",\"certificates\":[],", 1),
+        text.replacen("\"alg\":\"ed25519\",", "\"alg\":\"ed25519\",\"certificates\":{},", 1),
+        text.replacen("\"alg\":\"ed25519\"", "\"alg\":\"ML-DSA-44\"", 1),
+        // Of another algorithm than the key.
+        text.replacen("\"alg\":\"ed25519\"", "\"alg\":\"ml-dsa-44\"", 1),
+        text.replacen("\"kid\":\"ed25519", "\"kid\":\"ml-dsa-44", 1),
+        text.replacen("\"alg\":\"ed25519\"", "\"alg\":\"hmac-sha256\"", 1),
+    ] {
+        assert_ne!(json, text);
+        assert_eq!(parse_error(json.as_bytes()).code(), Some(Code::NotCanonical), "{json}");
+    }
+}
+
+#[test]
+fn a_ledger_created_with_an_unknown_algorithm_is_for_a_newer_program() {
+    let key = TestKey::of(3);
+    let open = |more: &[&str]| {
+        let mut created = creation(&key, SignPer::Commit);
+        created.keys.extend(more.iter().map(|id| KeyId::new(id).unwrap()));
+        let contents = vec![Content::System(created.to_canonical())];
+        let receipt = ledger_of(contents, &key).pop().unwrap();
+        receipt.open(&trust_in([key.vkey("s")])).err()
+    };
+    assert_eq!(open(&[]), None);
+    assert!(matches!(open(&["ml-dsa-44:00"]), Some(ReceiptError::Newer(_))));
+    // A key that could have been given comes first.
+    let hmac = format!("hmac-sha256:{}", "0".repeat(64));
+    let error = open(&["ml-dsa-44:00", &hmac]).unwrap();
+    assert_eq!(error.code(), Some(Code::KeyUnknown));
+    assert!(error.to_string().contains("shared secret"), "{error}");
 }

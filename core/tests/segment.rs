@@ -3,7 +3,7 @@
 use indelible_core::encoding::base64;
 use indelible_core::hash::{Digest, Sha256Hash};
 use indelible_core::json::{Limits, check_canonical};
-use indelible_core::key::{KeyId, RecordSignature, Signature};
+use indelible_core::key::{Ed25519Signature, KeyId, RecordSignature};
 use indelible_core::limits::{LINE_BYTES_MAX, SEGMENT_RECORDS_MAX};
 use indelible_core::name::Seq;
 use indelible_core::record::RecordView;
@@ -22,7 +22,7 @@ fn seq(number: u64) -> Seq {
 fn signature(byte: u8) -> RecordSignature {
     RecordSignature {
         key_id: KeyId::new(&format!("ed25519:{}", hex::encode([byte; 32]))).unwrap(),
-        signature: Signature([byte; 64]),
+        signature: Ed25519Signature([byte; 64]).into(),
     }
 }
 
@@ -30,7 +30,7 @@ fn line(record: &[u8], signature: Option<&RecordSignature>) -> Vec<u8> {
     let mut out = b"before".to_vec();
     push_line(&mut out, record, &Digest([0xd1; 32]), signature);
     let line = out.strip_prefix(b"before").unwrap();
-    assert_eq!(line.len(), line_len(record.len(), signature.is_some()));
+    assert_eq!(line.len(), line_len(record.len(), signature));
     line.strip_suffix(b"\n").unwrap().to_vec()
 }
 
@@ -83,7 +83,10 @@ fn a_record_that_imitates_the_end_of_a_line_stays_whole() {
             let parsed = Line::parse(&line).unwrap();
             assert_eq!(parsed.record, record.as_bytes());
             assert_eq!(parsed.digest, Digest([0xd1; 32]));
-            assert_eq!(parsed.signature, signature.map(|s| (s.key_id.as_str(), s.signature)));
+            assert_eq!(
+                parsed.signature,
+                signature.map(|s| (s.key_id.as_str(), s.signature.clone()))
+            );
         }
     }
 }
@@ -113,6 +116,7 @@ fn every_other_spelling_is_refused() {
         (good.replacen("d1d1", "d1", 1), LineError::Digest),
         (good.replace("ed25519:abab", "ed25519:ABab"), LineError::KeyId),
         (good.replace(":abab", ":ab"), LineError::KeyId),
+        (good.replace(r#""alg":"ed25519""#, r#""alg":"none""#), LineError::KeyId),
         (good.replace(&sig, &"A".repeat(88)), LineError::Signature),
         (good.replace(&sig, &sig.replace('q', "-")), LineError::Signature),
     ] {
@@ -124,7 +128,6 @@ fn every_other_spelling_is_refused() {
         format!("{good}\n"),
         format!(" {good}"),
         format!("{good} "),
-        good.replace(r#""alg":"ed25519""#, r#""alg":"none""#),
         good.replace(r#","digest""#, r#", "digest""#),
         good.replace(r#","sig":"#, r#","Sig":"#),
         good.replace(r#"{"v":1}"#, "1"),
@@ -156,7 +159,7 @@ fn every_truncation_is_refused() {
 
 #[test]
 fn a_line_may_have_two_mebibytes_with_its_lf_and_no_more() {
-    let fits = LINE_BYTES_MAX - line_len(0, true);
+    let fits = LINE_BYTES_MAX - line_len(0, Some(&signature(1)));
     for (bytes, good) in [(fits, true), (fits + 1, false)] {
         let record = format!("{{{}}}", "x".repeat(bytes - 2));
         let line = line(record.as_bytes(), Some(&signature(1)));
@@ -231,7 +234,7 @@ proptest! {
         prop_assert_eq!(parsed.digest, Digest(digest));
         prop_assert_eq!(
             parsed.signature,
-            signature.as_ref().map(|s| (s.key_id.as_str(), s.signature))
+            signature.as_ref().map(|s| (s.key_id.as_str(), s.signature.clone()))
         );
     }
 
@@ -262,4 +265,81 @@ proptest! {
         let run = Run::new(seq(a), seq(a)).unwrap();
         prop_assert_eq!(FileName::parse(&name(a)), Some(FileName::Manifest { run }));
     }
+}
+
+/// A line of another algorithm, with a signature of so many bytes.
+fn line_of(algorithm: &str, hex_digits: usize, signature_bytes: usize) -> String {
+    format!(
+        r#"{{"alg":"{algorithm}","digest":"{}","kid":"{algorithm}:{}","record":{{"sig":","}},"sig":"{}"}}"#,
+        "d1".repeat(32),
+        "0".repeat(hex_digits),
+        base64(&vec![7; signature_bytes]),
+    )
+}
+
+#[test]
+fn lines_of_every_algorithm_are_read_and_written_back() {
+    for (algorithm, digits, lengths) in [
+        ("ed25519", 64, &[64][..]),
+        ("ecdsa-p256", 66, &[64]),
+        ("rsa-sha256", 64, &[256, 257, 384, 1024]),
+        ("hmac-sha256", 64, &[32]),
+        ("ml-dsa-44", 1, &[1, 2420, 65_535]),
+        ("ml-dsa-44", 200, &[2420]),
+    ] {
+        for bytes in lengths {
+            let text = line_of(algorithm, digits, *bytes);
+            let parsed = Line::parse(text.as_bytes()).unwrap();
+            assert_eq!(parsed.record, br#"{"sig":","}"#);
+            let (kid, signature) = parsed.signature.unwrap();
+            let signature = RecordSignature { key_id: KeyId::new(kid).unwrap(), signature };
+            assert_eq!(signature.signature.as_bytes(), vec![7; *bytes]);
+            let again = line(parsed.record, Some(&signature));
+            assert_eq!(again, text.as_bytes());
+        }
+    }
+    for (algorithm, digits, bytes, error) in [
+        ("ecdsa-p256", 64, 64, LineError::KeyId),
+        ("ecdsa-p256", 66, 63, LineError::Signature),
+        ("rsa-sha256", 64, 255, LineError::Signature),
+        ("rsa-sha256", 64, 1025, LineError::Signature),
+        ("hmac-sha256", 64, 64, LineError::Signature),
+        ("ml-dsa-44", 0, 64, LineError::KeyId),
+        ("ml-dsa-44", 201, 64, LineError::KeyId),
+        ("ml-dsa-44", 64, 0, LineError::Signature),
+        ("ml-dsa-44", 64, 65_536, LineError::Signature),
+        ("ML-DSA-44", 64, 64, LineError::KeyId),
+    ] {
+        let text = line_of(algorithm, digits, bytes);
+        assert_eq!(Line::parse(text.as_bytes()), Err(error), "{algorithm} {digits} {bytes}");
+    }
+}
+
+#[test]
+fn certificates_are_seen_and_handed_back_and_everything_else_is_read() {
+    let signed = line_of("hmac-sha256", 64, 32);
+    let plain = String::from_utf8(line(br#"{"v":1}"#, None)).unwrap();
+    let with = |certificates: &str| {
+        [
+            signed.replace(r#","digest""#, &format!(r#","certificates":{certificates},"digest""#)),
+            plain.replace(r#"{"digest""#, &format!(r#"{{"certificates":{certificates},"digest""#)),
+        ]
+    };
+    for certificates in ["[1]", r#"[{"any":["thing",{"x":"]\""}]},null]"#] {
+        for (text, without) in with(certificates).iter().zip([&signed, &plain]) {
+            let line = Line::parse(text.trim_end().as_bytes()).unwrap();
+            assert_eq!(line.certificates, Some(certificates.as_bytes()));
+            let same = Line::parse(without.trim_end().as_bytes()).unwrap();
+            assert_eq!(same, Line { certificates: None, ..line });
+        }
+    }
+    for certificates in ["[]", "{}", "null", "[ 1]", "[1,]", r#""x""#] {
+        for text in with(certificates) {
+            let refused = Line::parse(text.trim_end().as_bytes());
+            assert!(matches!(refused, Err(LineError::Layout(_))), "{text}: {refused:?}");
+        }
+    }
+    // Other members beside them have no place.
+    let [more, _] = with("[1]").map(|text| text.replace(r#""sig":""#, r#""more":1,"sig":""#));
+    assert!(matches!(Line::parse(more.as_bytes()), Err(LineError::Layout(_))));
 }

@@ -1,6 +1,6 @@
 //! A vkey, a key id and a signature have one spelling each.
 
-use indelible_core::key::{KeyId, Signature, VKey};
+use indelible_core::key::{Algorithm, KeyId, NamedHmacKey, Signature, VKey};
 
 /// One run.
 pub fn run(data: &[u8]) {
@@ -12,9 +12,23 @@ pub fn run(data: &[u8]) {
     }
     if let Ok(id) = KeyId::new(text) {
         assert_eq!(id.as_str(), text);
-        assert!(id.public_key().is_some());
+        assert_eq!(id.public_key().is_some(), id.algorithm() == Some(Algorithm::Ed25519));
+        assert!(id.as_str().starts_with(id.algorithm_name()));
     }
-    if let Ok(signature) = Signature::from_base64(text) {
-        assert_eq!(signature.to_base64(), text, "written otherwise");
+    if let Ok(secret) = NamedHmacKey::parse_file(text) {
+        assert_eq!(secret.to_text(), line, "written otherwise");
     }
+    for id in ids() {
+        if let Ok(signature) = Signature::from_base64(&id, text) {
+            assert_eq!(signature.to_base64(), text, "written otherwise");
+        }
+    }
+}
+
+/// One of each algorithm, and one that is not known.
+fn ids() -> impl Iterator<Item = KeyId> {
+    ["ed25519", "ecdsa-p256", "rsa-sha256", "hmac-sha256", "ml-dsa-44"].into_iter().map(|name| {
+        let digits = if name == "ecdsa-p256" { 66 } else { 64 };
+        KeyId::new(&format!("{name}:{}", "0".repeat(digits))).expect("a key id of its form")
+    })
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::hash::{Digest, NodeHash};
 use indelible_core::json::Numbers;
-use indelible_core::key::{KeyId, RecordSignature};
+use indelible_core::key::{LedgerKeys, RecordSignature};
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
 use indelible_core::record::PreparedEvent;
 use indelible_core::system::SignPer;
@@ -115,8 +115,8 @@ pub struct LedgerInfo {
     pub max_unsigned: u64,
     /// What becomes of numbers that a double does not carry, where a client does not say.
     pub numbers: Numbers,
-    /// The key ids in record 0.
-    pub keys: Vec<KeyId>,
+    /// The keys that it says sign it, by position.
+    pub keys: LedgerKeys,
     /// Durable records.
     pub size: u64,
     /// The time of record 0.

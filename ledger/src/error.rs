@@ -146,7 +146,7 @@ pub enum AppendError {
         list(found)
     )]
     OtherKey {
-        /// The keys in the ledger's record 0.
+        /// The keys that the ledger says sign it now.
         expected: Vec<KeyId>,
         /// The signers' keys.
         found: Vec<KeyId>,

@@ -55,14 +55,14 @@ fn place_with(second: Arc<dyn Signer>) -> (Place, Engine) {
 }
 
 fn check(place: &Place) -> u64 {
-    place.check_keys(&[signer().key(), other().key()]).records
+    place.check_keys(&[signer().note_key(), other().note_key()]).records
 }
 
 #[test]
 fn each_ledger_is_signed_by_its_own_signer_and_found_again_by_its_key() {
     let (place, engine) = place_with(Arc::new(other()));
-    assert_eq!(engine.ledger(&name("a")).unwrap().keys, [signer().key().key_id()]);
-    assert_eq!(engine.ledger(&name("b")).unwrap().keys, [other().key().key_id()]);
+    assert_eq!(engine.ledger(&name("a")).unwrap().keys, [signer().record_key().key_id()]);
+    assert_eq!(engine.ledger(&name("b")).unwrap().keys, [other().record_key().key_id()]);
     for number in 0..50 {
         for ledger in ["a", "b"] {
             let accepted = append_one(&engine, ledger, without_id(number)).unwrap();

@@ -28,7 +28,7 @@ fn config(folder: &Path) -> EngineConfig {
 
 fn check(folder: &Path) -> u64 {
     let store = RocksOpener::new(RocksConfig::new(database(&folder.join("data")))).open().unwrap();
-    let checked = check_engine(&*store, &[signer().key()]).unwrap();
+    let checked = check_engine(&*store, &[signer().note_key()]).unwrap();
     store.close().unwrap();
     checked.records
 }
@@ -106,7 +106,11 @@ fn every_honest_signer_signs_what_it_is_given_in_order_with_its_one_key() {
         let signatures = run(signer.sign(&requests)).unwrap();
         assert_eq!(signatures.len(), requests.len());
         for (request, signature) in requests.iter().zip(&signatures) {
-            assert!(ed25519::verify_strict(&signer.key(), request.message(), signature));
+            assert!(ed25519::verify_strict(
+                &signer.note_key(),
+                request.message(),
+                signature.ed25519().unwrap()
+            ));
         }
         assert!(run(signer.sign(&[])).unwrap().is_empty());
         run(signer.health()).unwrap();
@@ -120,9 +124,9 @@ fn a_key_file_is_created_once_for_its_owner_alone_and_read_back() {
     let key = LocalEd25519::generate().unwrap();
     key.save(&path).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(LocalEd25519::load(&path).unwrap().key(), key.key());
+    assert_eq!(LocalEd25519::load(&path).unwrap().note_key(), key.note_key());
     assert!(LocalEd25519::generate().unwrap().save(&path).is_err());
-    assert_eq!(LocalEd25519::load(&path).unwrap().key(), key.key());
+    assert_eq!(LocalEd25519::load(&path).unwrap().note_key(), key.note_key());
     for mode in [0o640, 0o604, 0o620] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let error = LocalEd25519::load(&path).map(drop).unwrap_err();
@@ -163,7 +167,7 @@ fn key_files_of_another_kind_are_named_in_the_error() {
     fs::write(&path, pem("PRIVATE KEY", ed25519)).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     // RFC 8410 section 10.1 gives the public key to this private key.
-    let id = LocalEd25519::load(&path).unwrap().key().key_id();
+    let id = LocalEd25519::load(&path).unwrap().note_key().key_id();
     assert_eq!(
         id.as_str(),
         "ed25519:19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1"

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use engine_support::*;
-use indelible_core::key::{PublicKey, Signature};
+use indelible_core::key::{PublicKey, RecordKey, Signature};
 use indelible_core::system::SignPer;
 use indelible_ledger::{
     AppendError, Atomicity, Health, LocalEd25519, SignError, SignRequest, Signer,
@@ -23,8 +23,12 @@ struct Defective {
 
 #[async_trait]
 impl Signer for Defective {
-    fn key(&self) -> PublicKey {
-        self.within.key()
+    fn record_key(&self) -> RecordKey {
+        self.within.record_key()
+    }
+
+    fn note_key(&self) -> PublicKey {
+        self.within.note_key()
     }
 
     fn in_process(&self) -> bool {

@@ -14,7 +14,7 @@ that `setup` names; the files must come out unchanged, which a test sees to.
 import argparse
 from pathlib import Path
 
-from forge import exports, heads, large, mutants, receipts, vaults
+from forge import exports, heads, large, mutants, receipts, signatures, vaults
 from forge.cases import Cases
 
 GOLDEN = Path(__file__).resolve().parent.parent / "vectors" / "checking"
@@ -35,7 +35,7 @@ def main():
     elif arguments.mutants:
         mutants.add(cases, arguments.seed, arguments.mutants)
     else:
-        for part in (exports, receipts, vaults, heads):
+        for part in (exports, receipts, vaults, heads, signatures):
             part.add(cases)
     cases.write()
     print(f"{len(cases.list)} cases")

@@ -5,6 +5,8 @@
     verify.py export FILE  --key VKEY_OR_FILE [--key ...] [--head FILE ...] [--ledger NAME ...] [--json]
     verify.py receipt FILE --key VKEY_OR_FILE [--key ...] [--head FILE ...] [--ledger NAME ...] [--json]
 
+Records signed with hmac-sha256 are checked with the secret: --hmac-key FILE.
+
 For tests, many in one process, a JSON value a line in and out:
     verify.py batch        arguments as above -> the report as JSON
     verify.py json         {"bytes": base64, "depth": n} -> canonical form, or code and offset
@@ -21,7 +23,7 @@ import os
 import sys
 
 from ledgercheck import canonical, ed25519, export, heads, receipt, vault
-from ledgercheck.keys import KEY_FILE_BYTES_MAX, Trust, read_keys
+from ledgercheck.keys import KEY_FILE_BYTES_MAX, SECRET_FILE_BYTES_MAX, Secret, Trust, read_keys
 from ledgercheck.names import is_ledger
 from ledgercheck.report import EXIT_WRONG_USE, Report
 
@@ -51,7 +53,8 @@ def verify(words):
     parser = Arguments(prog="verify.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("what", choices=SOURCES)
     parser.add_argument("path")
-    parser.add_argument("--key", action="append", required=True)
+    parser.add_argument("--key", action="append", default=[])
+    parser.add_argument("--hmac-key", action="append", default=[])
     parser.add_argument("--head", action="append", default=[])
     parser.add_argument("--ledger", action="append", default=[])
     parser.add_argument("--json", action="store_true")
@@ -59,7 +62,10 @@ def verify(words):
     if not all(map(is_ledger, arguments.ledger)):
         parser.error("--ledger is no name of a ledger")
     try:
-        trust = Trust([vkey for key in arguments.key for vkey in read_key(key)])
+        vkeys = [vkey for key in arguments.key for vkey in read_key(key)]
+        trust = Trust(vkeys + [read_secret(path) for path in arguments.hmac_key])
+        if not trust.given:
+            raise ValueError("neither --key nor --hmac-key is given")
     except (ValueError, OSError) as error:
         parser.error(str(error))
     report = Report(f"{arguments.what} {arguments.path}", arguments.ledger)
@@ -76,6 +82,16 @@ def read_key(key):
     if len(text) > KEY_FILE_BYTES_MAX:
         raise ValueError(f"{key}: larger than a key file can be ({KEY_FILE_BYTES_MAX} bytes)")
     return read_keys(text)
+
+
+def read_secret(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        if os.fstat(file.fileno()).st_mode & 0o077:
+            raise ValueError(f"{path}: others may read or change it")
+        text = file.read(SECRET_FILE_BYTES_MAX + 1)
+    if len(text) > SECRET_FILE_BYTES_MAX:
+        raise ValueError(f"{path}: larger than the file of a secret can be ({SECRET_FILE_BYTES_MAX} bytes)")
+    return Secret(text)
 
 
 def show(report):

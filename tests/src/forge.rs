@@ -194,20 +194,21 @@ impl Forger {
 
     fn sign(&self, request: SignRequest<'_>) -> Signature {
         let signed = self.signer.sign(&[request]).now_or_never().expect("signing does not wait");
-        signed.expect("signing works")[0]
+        signed.expect("signing works").remove(0)
     }
 
     /// The key's vkey under a name.
     #[must_use]
     pub fn vkey(&self, name: &str) -> String {
-        indelible_core::key::VKey::new(name, self.signer.key()).expect("a name").to_string()
+        indelible_core::key::VKey::new(name, self.signer.note_key()).expect("a name").to_string()
     }
 
     /// A whole signed note.
     #[must_use]
     pub fn note(&self, origin: &Origin, text: &str) -> String {
         let signature = self.sign(SignRequest::Note(text));
-        assemble(text, &signature_line(origin, &self.signer.key(), &signature))
+        let signature = signature.ed25519().expect("notes are signed with Ed25519");
+        assemble(text, &signature_line(origin, &self.signer.note_key(), signature))
     }
 
     /// Recomputes every digest and signs every record that carried a signature.
@@ -215,7 +216,7 @@ impl Forger {
         rechain(rows, prev);
         for row in rows {
             if let Some(signature) = &mut row.signature {
-                signature.key_id = self.signer.key().key_id();
+                signature.key_id = self.signer.note_key().key_id();
                 signature.signature = self.sign(SignRequest::Digest(&row.digest));
             }
         }

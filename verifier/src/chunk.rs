@@ -10,7 +10,7 @@ use indelible_core::name::Origin;
 
 use crate::blocks::BLOCK_BYTES;
 use crate::lines::{Batch, Before, Expected, Reader};
-use crate::signatures::KeyBytes;
+use crate::signatures::SignedBy;
 
 /// Records with their digests and signatures as a store keeps them, in order and without gap.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub struct Chunk {
 struct Stored {
     end: usize,
     digest: Digest,
-    signature: Option<(KeyBytes, Signature)>,
+    signature: Option<(SignedBy, Signature)>,
 }
 
 impl Chunk {
@@ -36,10 +36,8 @@ impl Chunk {
     /// Appends a record with what is stored beside it.
     pub fn push(&mut self, record: &[u8], digest: Digest, signature: Option<&RecordSignature>) {
         self.bytes.extend_from_slice(record);
-        let signature = signature.and_then(|signed| {
-            // The id of an Ed25519 key, the only kind there is, always spells its key.
-            Some((signed.key_id.public_key()?, signed.signature))
-        });
+        let signature =
+            signature.map(|signed| (SignedBy::of(&signed.key_id, false), signed.signature.clone()));
         self.records.push(Stored { end: self.bytes.len(), digest, signature });
     }
 
@@ -104,15 +102,13 @@ pub(crate) fn check(job: &ChunkJob) -> Batch {
     if job.stop.load(Ordering::Relaxed) {
         return nothing(job.begin);
     }
-    let stranger =
-        |key: &KeyBytes| !job.trust.keys_for(&job.origin).any(|trusted| trusted.as_bytes() == key);
     let mut reader = Reader::new(Expected {
         begin: job.begin,
         before: job.before,
         origin: &job.origin,
         marks: &job.marks,
         lines_max: u64::MAX,
-        stranger: &stranger,
+        trust: &job.trust,
     });
     match &job.contents {
         Contents::Lines(lines) => {
@@ -122,7 +118,7 @@ pub(crate) fn check(job: &ChunkJob) -> Batch {
             let mut begin = 0;
             for Stored { end, digest, signature } in &chunk.records {
                 let record = chunk.bytes.get(begin..*end).unwrap_or_default();
-                if !reader.stored(record, *digest, *signature) {
+                if !reader.stored(record, *digest, signature.clone()) {
                     break;
                 }
                 begin = *end;

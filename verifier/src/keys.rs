@@ -1,17 +1,21 @@
-//! The keys that an auditor gives on a command line: as text, or as files.
+//! The keys that an auditor gives on a command line: as text, or as files. Shared secrets only as files.
 
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use indelible_core::key::{KeyError, Trust, VKey};
+use indelible_core::key::{KeyError, NamedHmacKey, Trust, VKey};
 use indelible_core::limits::NOTE_BYTES_MAX;
 
 use crate::render::printable;
 
 /// Largest file of keys in bytes: some two thousand vkeys.
 pub const KEY_FILE_BYTES_MAX: usize = NOTE_BYTES_MAX;
+
+/// Largest file of a shared secret in bytes: name and secret take 400 at most.
+pub const HMAC_FILE_BYTES_MAX: usize = 4 << 10;
 
 /// Why a key could not be taken. The texts can be shown as they are.
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +37,25 @@ pub enum GivenKeyError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// The file is larger than [`KEY_FILE_BYTES_MAX`].
-    #[error("{} has more than {KEY_FILE_BYTES_MAX} bytes", shown(_0))]
-    TooLarge(PathBuf),
+    /// The file is larger than [`KEY_FILE_BYTES_MAX`], or [`HMAC_FILE_BYTES_MAX`].
+    #[error("{} has more than {max} bytes", shown(path))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most that it may have.
+        max: usize,
+    },
+    /// Others than its owner may read or change the file of a shared secret.
+    #[error(
+        "{} holds a shared secret and may be read or changed by others (mode {mode:04o}); make it yours alone with chmod 600",
+        shown(path)
+    )]
+    Permissions {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// A line of the file is no vkey.
     #[error("{}, line {line}: {source}", shown(path))]
     Invalid {
@@ -98,7 +118,7 @@ pub fn add_file(trust: &mut Trust, path: &Path) -> Result<(), GivenKeyError> {
         .and_then(|file| file.take(KEY_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes))
         .map_err(|source| GivenKeyError::Unreadable { path: path.to_owned(), source })?;
     if bytes.len() > KEY_FILE_BYTES_MAX {
-        return Err(GivenKeyError::TooLarge(path.to_owned()));
+        return Err(GivenKeyError::TooLarge { path: path.to_owned(), max: KEY_FILE_BYTES_MAX });
     }
     let text = text(&bytes).ok_or_else(|| GivenKeyError::NoText(path.to_owned()))?;
     let mut vkeys = Vec::new();
@@ -114,6 +134,34 @@ pub fn add_file(trust: &mut Trust, path: &Path) -> Result<(), GivenKeyError> {
         return Err(GivenKeyError::Empty(path.to_owned()));
     }
     vkeys.into_iter().for_each(|vkey| trust.add(vkey));
+    Ok(())
+}
+
+/// Trusts whoever holds the shared secret in a file: one line, which nobody but its owner may read
+/// (`docs/FORMAT.md` section 5).
+///
+/// # Errors
+/// As [`GivenKeyError`] says; then no key was added.
+pub fn add_hmac_file(trust: &mut Trust, path: &Path) -> Result<(), GivenKeyError> {
+    let unreadable = |source| GivenKeyError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    // Of the file that was opened, whatever its name leads to by now.
+    let mode = file.metadata().map_err(unreadable)?.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(GivenKeyError::Permissions { path: path.to_owned(), mode });
+    }
+    let mut bytes = Vec::new();
+    file.take(HMAC_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > HMAC_FILE_BYTES_MAX {
+        return Err(GivenKeyError::TooLarge { path: path.to_owned(), max: HMAC_FILE_BYTES_MAX });
+    }
+    let text = str::from_utf8(&bytes).map_err(|_| GivenKeyError::NoText(path.to_owned()))?;
+    let secret = NamedHmacKey::parse_file(text).map_err(|source| GivenKeyError::Invalid {
+        path: path.to_owned(),
+        line: 1,
+        source,
+    })?;
+    trust.add_secret(secret);
     Ok(())
 }
 

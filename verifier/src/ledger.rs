@@ -7,13 +7,11 @@ use indelible_core::code::{Class, Code, UncheckedCode};
 use indelible_core::key::Trust;
 use indelible_core::limits::SEGMENT_RECORDS_MAX;
 use indelible_core::merkle::CompactRange;
-use indelible_core::name::Origin;
 use indelible_core::system::SignPer;
 
 use crate::findings::{Bounded, Finding, Findings, Unchecked};
 use crate::heads::{Fate, Head};
 use crate::report::{LedgerReport, Verdict};
-use crate::signatures::KeyBytes;
 use crate::state::ReplayState;
 
 /// What a source says of itself, which decides how its end is judged.
@@ -82,10 +80,6 @@ impl Ledger {
     /// Sizes of the tree at which it may have to be compared.
     pub(crate) fn marks(&self) -> Arc<[u64]> {
         self.heads.iter().map(|head| head.size).collect()
-    }
-
-    pub(crate) fn trusts(&self, key: &KeyBytes, origin: &Origin) -> bool {
-        self.trust.keys_for(origin).any(|trusted| trusted.as_bytes() == key)
     }
 
     pub(crate) fn find(&mut self, finding: Finding) {

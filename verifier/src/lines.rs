@@ -8,9 +8,8 @@
 use indelible_core::chain::record_digest;
 use indelible_core::code::Code;
 use indelible_core::ed25519::BULK_CHUNK;
-use indelible_core::encoding::unhex;
 use indelible_core::hash::Digest;
-use indelible_core::key::Signature;
+use indelible_core::key::{Signature, Trust};
 use indelible_core::merkle::{CompactRange, leaf_hash};
 use indelible_core::name::{Origin, Seq};
 use indelible_core::record::{Body, RecordView, judge};
@@ -20,7 +19,7 @@ use indelible_core::time::Timestamp;
 
 use crate::blocks;
 use crate::limits::{DAMAGED_LINES_MAX, cut};
-use crate::signatures::{KeyBytes, Signatures};
+use crate::signatures::{Signatures, SignedBy};
 
 /// Lines that may wait for the check of their signatures: four times what goes into one equation.
 const WAITING_LINES_MAX: usize = 4 * BULK_CHUNK;
@@ -57,8 +56,8 @@ pub(crate) struct Expected<'a> {
     pub(crate) marks: &'a [u64],
     /// Lines to look at.
     pub(crate) lines_max: u64,
-    /// Whether a key is surely not trusted, so that its lines are all damaged.
-    pub(crate) stranger: &'a dyn Fn(&KeyBytes) -> bool,
+    /// A key that is surely not trusted makes all its lines damaged.
+    pub(crate) trust: &'a Trust,
 }
 
 /// How a line's stated digest stands to its record and the line before.
@@ -99,6 +98,8 @@ pub(crate) struct Remarks {
     pub(crate) kind: Option<String>,
     /// It has the form of a creation and the number 0.
     pub(crate) creation: Option<Creation>,
+    /// Its line carries certificates.
+    pub(crate) certificates: bool,
 }
 
 /// A line that has the layout, or several that continue each other: ascending numbers, times that do not
@@ -133,7 +134,7 @@ pub(crate) struct Lines {
 pub(crate) struct Batch {
     pub(crate) lines: Vec<Lines>,
     /// The keys that signed, by their numbers.
-    pub(crate) keys: Vec<KeyBytes>,
+    pub(crate) keys: Vec<SignedBy>,
     pub(crate) count: u64,
     pub(crate) bytes: u64,
     /// The leaves, numbered from `begin` in the order of the lines.
@@ -201,9 +202,11 @@ impl<'a> Reader<'a> {
             return false;
         }
         match Line::parse(line) {
-            Ok(Line { record, digest, signature }) => {
-                let signature = signature.and_then(|(kid, sig)| Some((key_bytes(kid)?, sig)));
-                self.record(record, digest, signature);
+            Ok(Line { record, digest, signature, certificates }) => {
+                let certified = certificates.is_some();
+                let signature =
+                    signature.and_then(|(kid, sig)| Some((SignedBy::new(kid, certified)?, sig)));
+                self.record(record, digest, signature, certified);
             }
             Err(error) => self.no_line(&error.to_string()),
         }
@@ -229,18 +232,24 @@ impl<'a> Reader<'a> {
         &mut self,
         record: &[u8],
         digest: Digest,
-        signature: Option<(KeyBytes, Signature)>,
+        signature: Option<(SignedBy, Signature)>,
     ) -> bool {
         let room = self.has_room();
         if room {
             self.out.bytes += record.len() as u64;
-            self.record(record, digest, signature);
+            self.record(record, digest, signature, false);
         }
         room
     }
 
-    fn record(&mut self, bytes: &[u8], digest: Digest, signature: Option<(KeyBytes, Signature)>) {
-        let mut remarks = Remarks::default();
+    fn record(
+        &mut self,
+        bytes: &[u8],
+        digest: Digest,
+        signature: Option<(SignedBy, Signature)>,
+        certificates: bool,
+    ) {
+        let mut remarks = Remarks { certificates, ..Remarks::default() };
         let view = RecordView::parse(bytes);
         let (seq, time) = match &view {
             Ok(view) => {
@@ -253,6 +262,9 @@ impl<'a> Reader<'a> {
             }
         };
         let link = self.link(bytes, &digest);
+        let strange = signature
+            .as_ref()
+            .is_some_and(|(key, _)| key.is_stranger(self.expected.trust, self.expected.origin));
         let signer = signature.map(|(key, signature)| {
             let place = self.waiting.len();
             let key = self.signatures.add(place, digest, key, signature);
@@ -260,7 +272,7 @@ impl<'a> Reader<'a> {
         });
         let remarks = (remarks != Remarks::default()).then(|| Box::new(remarks));
         let record = Record { seq, times: time.map(|t| (t, t)), digest, link, signer, remarks };
-        let damaged = self.is_damaged(&record, signature.map(|(key, _)| key));
+        let damaged = self.is_damaged(&record, strange);
         self.damaged += u64::from(damaged);
         self.next_seq = seq.map(|seq| seq.saturating_add(1));
         self.next_time = time.or(self.next_time);
@@ -288,7 +300,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the line has a finding, as far as this batch knows. That of a bad signature comes later.
-    fn is_damaged(&self, record: &Record, key: Option<KeyBytes>) -> bool {
+    fn is_damaged(&self, record: &Record, strange: bool) -> bool {
         let remarked = record.remarks.as_ref().is_some_and(|remarks| {
             remarks.form.is_some() || remarks.other_ledger.is_some() || remarks.fault.is_some()
         });
@@ -298,7 +310,6 @@ impl<'a> Reader<'a> {
         };
         let time = record.times.map(|(time, _)| time);
         let back = self.next_time.zip(time).is_some_and(|(before, time)| time < before);
-        let strange = key.is_some_and(|key| (self.expected.stranger)(&key));
         remarked || misplaced || back || strange || record.link == Link::Differs
     }
 
@@ -315,7 +326,7 @@ impl<'a> Reader<'a> {
 
     /// Checks the signatures that wait, and puts lines together of which there is nothing to say.
     fn settle(&mut self) {
-        for place in self.signatures.settle() {
+        for place in self.signatures.settle(self.expected.trust) {
             if let Some((Lines { what: Ok(record), .. }, damaged)) = self.waiting.get_mut(place)
                 && let Some(signer) = &mut record.signer
             {
@@ -384,11 +395,6 @@ impl Lines {
             self.mark = next.mark;
         }
     }
-}
-
-/// The key that a `kid` of the right form spells.
-fn key_bytes(kid: &str) -> Option<KeyBytes> {
-    unhex(kid.strip_prefix("ed25519:")?.as_bytes())
 }
 
 /// The creation in a record 0 that is at fault, such as that of another origin: its rules hold all the

@@ -9,6 +9,7 @@ use crate::findings::Finding;
 use crate::ledger::{Ledger, Source};
 use crate::limits::KINDS_MAX;
 use crate::lines::{Batch, Before, Lines, Link, Record, Signer};
+use crate::signatures::SignedBy;
 use crate::state::OpenRun;
 
 /// What lines are measured by.
@@ -34,6 +35,21 @@ pub(crate) struct Passed {
     /// Whether too much is damaged to look further.
     pub(crate) stopped: bool,
 }
+
+/// How the key that signed a line stands to the auditor's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It is one of them, or there is none.
+    Trusted,
+    /// It is none of them.
+    Stranger,
+    /// Only a newer program can tell.
+    Newer,
+}
+
+/// How lines with certificates are spoken of among the algorithms that are not known. No algorithm has
+/// this name.
+const CERTIFICATES: &str = "Certificates";
 
 /// One pass over the lines of a batch.
 struct Pass<'a> {
@@ -124,7 +140,8 @@ impl Pass<'_> {
         }
         self.contents(record, count, seq, class);
         self.judge_link(&link, jumped, seq, class);
-        let trusted = self.judge_signer(record.signer, seq, class);
+        let standing = self.judge_signer(record.signer, seq, class);
+        let trusted = standing != Standing::Stranger;
         let first_is_damaged = self.ledger.state.tally.findings() > found_before;
         let damaged = if trusted { u64::from(first_is_damaged) } else { count };
         // Where each of them is damaged, they may be more than are looked at.
@@ -132,7 +149,7 @@ impl Pass<'_> {
         self.strangers(record.signer, trusted, seq, taken);
         self.damage(damaged.min(taken));
         self.run(record.signer.is_some(), seq, taken, class == Class::Tampering);
-        self.carry(record, seq, taken, sound, trusted);
+        self.carry(record, seq, taken, sound, standing == Standing::Trusted);
     }
 
     /// How the stated digest stands to the line before, with what this one knows of that line.
@@ -177,14 +194,18 @@ impl Pass<'_> {
         if let Some(kind) = &remarks.kind {
             self.unknown_kind(kind, seq);
         }
+        if remarks.certificates {
+            self.for_a_newer(CERTIFICATES, seq);
+        }
         if let Some(creation) = &remarks.creation
             && self.ledger.state.rules.is_none()
         {
             self.ledger.state.rules = Some(creation.into());
             self.ledger.state.rules_firm = class == Class::Tampering;
             for id in &creation.keys {
-                let known = id.public_key().is_some_and(|key| self.trusts(&key));
-                if !known {
+                if id.algorithm().is_none() {
+                    self.for_a_newer(id.algorithm_name(), seq);
+                } else if !self.ledger.trust.trusts(id, self.measure.origin) {
                     let what = format!("record 0 names the key {id}, which is not a key you gave");
                     self.find(Code::KeyUnknown, Class::Damage, what, seq);
                 }
@@ -203,8 +224,21 @@ impl Pass<'_> {
         self.ledger.could_not_check(UncheckedCode::KindUnknown, what, why);
     }
 
-    fn trusts(&self, key: &[u8; 32]) -> bool {
-        self.ledger.trusts(key, self.measure.origin)
+    /// What only a newer program can judge: signatures of an algorithm, or [`CERTIFICATES`].
+    fn for_a_newer(&mut self, what: &str, seq: u64) {
+        let newer = &mut self.ledger.state.newer;
+        if newer.len() >= KINDS_MAX || newer.iter().any(|known| known == what) {
+            return;
+        }
+        newer.push(what.to_owned());
+        let (what, why) = if what == CERTIFICATES {
+            let why = "the lines carry certificates; a newer program is needed to judge them";
+            (format!("certificates, the first of them in the line of record {seq}"), why)
+        } else {
+            let why = "this program does not know the algorithm; a newer program is needed";
+            (format!("signatures with {what:?}, named first by record {seq}"), why)
+        };
+        self.ledger.could_not_check(UncheckedCode::VersionUnknown, what, why);
     }
 
     /// Step 5.
@@ -228,22 +262,32 @@ impl Pass<'_> {
         self.find(code, class, what, seq);
     }
 
-    /// Step 6, but for keys that are not trusted; whether this one is, or there is none.
-    fn judge_signer(&mut self, signer: Option<Signer>, seq: u64, class: Class) -> bool {
-        let Some(signer) = signer else { return true };
+    /// Step 6, but for keys that are not trusted.
+    fn judge_signer(&mut self, signer: Option<Signer>, seq: u64, class: Class) -> Standing {
+        let Some(signer) = signer else { return Standing::Trusted };
         if !signer.fits {
             let what = "the signature does not fit the record's digest and the key";
             self.find(Code::SigInvalid, class, what, seq);
         }
-        self.batch.keys.get(signer.key as usize).is_some_and(|key| self.trusts(key))
+        match self.batch.keys.get(signer.key as usize) {
+            Some(SignedBy::Newer(id)) => {
+                if id.algorithm().is_none() {
+                    self.for_a_newer(id.algorithm_name(), seq);
+                }
+                Standing::Newer
+            }
+            Some(key) if !key.is_stranger(&self.ledger.trust, self.measure.origin) => {
+                Standing::Trusted
+            }
+            _ => Standing::Stranger,
+        }
     }
 
     fn strangers(&mut self, signer: Option<Signer>, trusted: bool, seq: u64, count: u64) {
         let key = signer.and_then(|signer| self.batch.keys.get(signer.key as usize));
         if let Some(key) = key.filter(|_| !trusted) {
-            let kid = indelible_core::encoding::hex(key);
-            let what =
-                format!("records are signed with ed25519:{kid}, which is not a key you gave");
+            let kid = key.id().map_or_else(String::new, |id| id.to_string());
+            let what = format!("records are signed with {kid}, which is not a key you gave");
             let last = seq.saturating_add(count.saturating_sub(1));
             let finding = Finding::damage(Code::KeyUnknown, what).between(seq, last);
             self.ledger.find(finding.times(count).repeating());

@@ -97,6 +97,8 @@ pub struct ReplayState {
     pub(crate) manifest: Option<Sha256Hash>,
     /// Kinds of system records that are not known and were named.
     pub(crate) kinds: Vec<String>,
+    /// What only a newer program can judge and was named: algorithms, and that there are certificates.
+    pub(crate) newer: Vec<String>,
     /// Records that the largest head vouches for that was compared.
     pub(crate) known_to: Option<u64>,
     pub(crate) tally: Tally,
@@ -122,6 +124,7 @@ struct Written<'a> {
     known_to: Option<u64>,
     manifest: Option<String>,
     max_unsigned: Option<u64>,
+    newer: &'a [String],
     open: Option<WrittenRun>,
     origin: Option<&'a str>,
     recomputed: Option<String>,
@@ -168,6 +171,7 @@ impl ReplayState {
             sound: true,
             manifest: None,
             kinds: Vec::new(),
+            newer: Vec::new(),
             known_to: None,
             tally: Tally::default(),
         }
@@ -203,6 +207,7 @@ impl ReplayState {
             known_to: self.known_to,
             manifest: self.manifest.map(|hash| hash.to_hex()),
             max_unsigned: self.rules.map(|rules| rules.max_unsigned),
+            newer: &self.newer,
             open: self.open.map(|OpenRun { first, count, firm }| WrittenRun { count, firm, first }),
             origin: self.origin.as_deref(),
             recomputed: self.recomputed.map(|digest| digest.to_hex()),
@@ -281,6 +286,9 @@ fn read(value: &Value) -> Result<ReplayState, StateError> {
         kinds: texts(value, "kinds")?
             .filter(|kinds| kinds.len() <= KINDS_MAX)
             .ok_or(wrong("kinds"))?,
+        newer: texts(value, "newer")?
+            .filter(|newer| newer.len() <= KINDS_MAX)
+            .ok_or(wrong("newer"))?,
         known_to: maybe_number(value, "known_to")?,
         tally: Tally {
             records: number(value, "records")?,

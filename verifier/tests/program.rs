@@ -5,8 +5,10 @@ mod running;
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
+use indelible_core::key::{HmacKey, NamedHmacKey};
 use running::{exit_code, program, run, vkey};
 use serde_json::Value;
 use support::{Ledger, Plan, Signer};
@@ -174,6 +176,43 @@ fn keys_come_from_files_and_arguments() {
         program().args(["export", &case.path("export"), "--key", &stranger]).output().unwrap();
     assert_eq!(exit_code(&output), 1);
     assert!(text(&output).contains("KEY_UNKNOWN"));
+}
+
+#[test]
+fn a_shared_secret_comes_from_a_file_of_its_owners_alone_and_is_never_shown() {
+    let case = Case::new();
+    let secret = NamedHmacKey::new(support::SERVER, HmacKey::new(&[0x5a; 32]).unwrap()).unwrap();
+    case.write("secret", format!("{}\n", secret.to_text()).as_bytes());
+    let (path, key) = (case.path("secret"), case.path("public.vkey"));
+    let verify = |arguments: &[&str]| {
+        program().args(["export", &case.path("export")]).args(arguments).output().unwrap()
+    };
+    let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o640);
+    let output = verify(&["--key", &key, "--hmac-key", &path]);
+    assert_eq!(exit_code(&output), 64);
+    assert!(text(&output).contains("mode 0640") && text(&output).contains("chmod 600"));
+    mode(0o600);
+    for more in [&[][..], &["--json"]] {
+        let output = verify(&[&["--key", &key, "--hmac-key", &path], more].concat());
+        assert_eq!(exit_code(&output), 0, "{}", text(&output));
+        assert!(!text(&output).contains("WlpaWlpa"), "{}", text(&output));
+    }
+    // Without a key for notes it is said which key is missing.
+    let output = verify(&["--hmac-key", &path]);
+    assert_eq!(exit_code(&output), 1);
+    assert!(text(&output).contains("sign records only"), "{}", text(&output));
+    assert!(text(&output).contains("type 0x01"), "{}", text(&output));
+    // A secret is no vkey, and a vkey no secret.
+    let output = verify(&["--key", &path]);
+    assert_eq!(exit_code(&output), 64);
+    assert!(text(&output).contains("is a secret"), "{}", text(&output));
+    let no_secret = case.path("no-secret");
+    fs::write(&no_secret, fs::read(&key).unwrap()).unwrap();
+    fs::set_permissions(&no_secret, fs::Permissions::from_mode(0o600)).unwrap();
+    let output = verify(&["--key", &key, "--hmac-key", &no_secret]);
+    assert_eq!(exit_code(&output), 64);
+    assert!(text(&output).contains("PRIVATE+KEY+"), "{}", text(&output));
 }
 
 #[test]

@@ -12,7 +12,9 @@ use indelible_core::record::{Body, PreparedEvent, RecordView};
 use indelible_core::system::{SegmentArchived, SignPer, System};
 use indelible_core::time::Timestamp;
 use indelible_ledger::store::memory::MemoryDisk;
-use indelible_ledger::{Atomicity, Direction, Engine, EngineConfig, LocalEd25519, Submission};
+use indelible_ledger::{
+    Atomicity, Direction, Engine, EngineConfig, LocalEd25519, Signer, Submission,
+};
 use indelible_verifier::{HeadFile, Options, Report, Verdict, Verifier};
 use tempfile::TempDir;
 
@@ -123,8 +125,12 @@ impl World {
 }
 
 pub(crate) fn open(home: &Path, disk: &MemoryDisk) -> Engine {
+    open_with(home, disk, signer())
+}
+
+pub(crate) fn open_with(home: &Path, disk: &MemoryDisk, signer: Arc<dyn Signer>) -> Engine {
     let config = EngineConfig::new(home.join("data"), ServerName::new(SERVER).unwrap());
-    Engine::open_with_store(config, signer(), Box::new(disk.opener())).unwrap()
+    Engine::open_with_store(config, signer, Box::new(disk.opener())).unwrap()
 }
 
 /// Appends events with a text of `bytes` that hardly compresses.
@@ -218,7 +224,7 @@ pub(crate) fn verify(vault: &Path) -> Report {
 
 fn verify_with(vault: &Path, heads: Vec<HeadFile>) -> Report {
     let mut trust = Trust::new();
-    let key = indelible_ledger::Signer::key(&*signer());
+    let key = indelible_ledger::Signer::note_key(&*signer());
     trust.add(VKey::new(SERVER, key).unwrap());
     let mut verifier = Verifier::new(trust, Options { jobs: 2, heads, ..Options::default() });
     verifier.vault(vault);

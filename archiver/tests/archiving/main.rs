@@ -3,6 +3,7 @@
 
 mod common;
 mod interrupted;
+mod keys;
 mod processes;
 mod refused;
 mod rest;

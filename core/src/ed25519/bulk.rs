@@ -23,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::point::{KeyPoint, Parts};
 use super::single::parts_hold;
-use crate::key::{PublicKey, Signature};
+use crate::key::{Ed25519Signature, PublicKey};
 
 /// Signatures that go into one equation. Larger batches are checked in pieces of this size: beyond it
 /// nothing gets faster, and the working memory (about half a kilobyte each) would grow.
@@ -45,7 +45,7 @@ const TRANSCRIPT_LABEL: &[u8] = b"indelible ed25519 bulk v1\n";
 ///
 /// `seed` is 32 bytes that those who made the signatures could not foresee, fresh for each call.
 #[must_use]
-pub fn verify_bulk(key: &PublicKey, items: &[(&[u8], &Signature)], seed: [u8; 32]) -> bool {
+pub fn verify_bulk(key: &PublicKey, items: &[(&[u8], &Ed25519Signature)], seed: [u8; 32]) -> bool {
     all_hold(key.point(), items, |signature| &signature.0, &seed)
 }
 
@@ -62,7 +62,7 @@ pub fn verify_bulk_raw(key: &[u8; 32], items: &[(&[u8], &[u8; 64])], seed: [u8; 
 #[must_use]
 pub fn verify_bulk_report(
     key: &PublicKey,
-    items: &[(&[u8], &Signature)],
+    items: &[(&[u8], &Ed25519Signature)],
     seed: [u8; 32],
 ) -> Vec<usize> {
     find_bad(key.point(), items, |signature| &signature.0, &seed)

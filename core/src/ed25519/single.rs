@@ -4,12 +4,12 @@ use curve25519_dalek::EdwardsPoint;
 use curve25519_dalek::traits::IsIdentity as _;
 
 use super::point::{KeyPoint, Parts, is_canonical};
-use crate::key::{PublicKey, Signature};
+use crate::key::{Ed25519Signature, PublicKey};
 
 /// Checks one signature by the rule for records (`docs/FORMAT.md` section 5): cofactored, the same
 /// verdict as [`super::verify_bulk`].
 #[must_use]
-pub fn verify(key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
+pub fn verify(key: &PublicKey, message: &[u8], signature: &Ed25519Signature) -> bool {
     holds(key.point(), message, &signature.0)
 }
 
@@ -22,7 +22,7 @@ pub fn verify_raw(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool 
 
 /// Checks one signature by the strict rule, for checkpoints and manifests (`docs/FORMAT.md` section 5).
 #[must_use]
-pub fn verify_strict(key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
+pub fn verify_strict(key: &PublicKey, message: &[u8], signature: &Ed25519Signature) -> bool {
     holds_strictly(key.point(), message, &signature.0)
 }
 

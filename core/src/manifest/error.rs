@@ -26,6 +26,9 @@ pub enum ManifestError {
         "the manifest is of version {0}, which a newer program reads; this one reads version 1"
     )]
     Version(u64),
+    /// It says who certifies its keys, in a way that a later version defines.
+    #[error("the manifest carries certificates; a newer program is needed to judge them")]
+    Certificates,
     /// The text is not the title and one line of JSON.
     #[error("the manifest's text is not the line '{TITLE}' and one line of JSON")]
     Lines,

@@ -171,8 +171,12 @@ impl Manifest {
         let note = SignedNote::parse(note)?;
         let manifest = Self::parse_text(note.text())?;
         let origin = &manifest.origin;
-        note.verify(trust.keys_for(origin).map(|key| (origin.as_str(), key)))
-            .map_err(|error| ManifestError::Signature { origin: origin.clone(), error })?;
+        note.verify(trust.note_keys(origin).map(|key| (origin.as_str(), key))).map_err(
+            |error| {
+                let (origin, error) = (origin.clone(), error.explained(trust, origin));
+                ManifestError::Signature { origin, error }
+            },
+        )?;
         Checkpoint::open(manifest.checkpoint.as_bytes(), origin, trust)
             .map_err(ManifestError::Checkpoint)?;
         Ok(manifest)

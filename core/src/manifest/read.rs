@@ -1,15 +1,17 @@
 //! Reading a manifest's text back.
 
 use super::{Content, Manifest, ManifestError, TITLE, TITLE_OF_ANY_VERSION};
+use crate::certificates::certificates;
 use crate::hash::{Digest, NodeHash, Sha256Hash};
-use crate::json::{Limits, Value};
+use crate::json::{Limits, Value, check_canonical};
 use crate::key::KeyId;
-use crate::limits::MANIFEST_BYTES_MAX;
+use crate::limits::{DOCUMENT_DEPTH_MAX, MANIFEST_BYTES_MAX};
 use crate::name::{Origin, Seq};
 use crate::segment::Run;
 
-/// An object with an array or object in it.
-const LIMITS: Limits = Limits { bytes_max: MANIFEST_BYTES_MAX, depth_max: 2 };
+/// A manifest of today is two levels deep, which comparing with what would be written sees to. What a
+/// certificate holds is for a later version to say.
+const LIMITS: Limits = Limits { bytes_max: MANIFEST_BYTES_MAX, depth_max: DOCUMENT_DEPTH_MAX };
 
 /// Reads the two lines. Writing the result again and comparing proves that the text has no other
 /// members and no other spelling; the members that are derived are compared before, for the sake of a
@@ -23,6 +25,10 @@ pub(super) fn text(text: &str) -> Result<Manifest, ManifestError> {
         .and_then(|rest| rest.strip_prefix('\n')?.strip_suffix('\n'))
         .filter(|json| !json.contains('\n'))
         .ok_or(ManifestError::Lines)?;
+    // Certificates may make a tree larger than is built.
+    if certificates(&check_canonical(json.as_bytes(), LIMITS)?).is_some() {
+        return Err(ManifestError::Certificates);
+    }
     let members = Members(Value::parse_canonical(json.as_bytes(), LIMITS)?);
     let (first, last) = (members.seq("first_seq")?, members.seq("last_seq")?);
     let manifest = Manifest {

@@ -4,7 +4,7 @@
 #![allow(dead_code)]
 
 use ed25519_dalek::{Signer as _, SigningKey};
-use indelible_core::key::{PublicKey, Signature, VKey};
+use indelible_core::key::{Ed25519Signature, PublicKey, VKey};
 use indelible_core::note::{assemble, signature_line};
 
 /// Name and origin of the golden log, whose seed is 32 bytes of 1.
@@ -31,8 +31,8 @@ impl TestKey {
         VKey::new(name, self.public()).unwrap()
     }
 
-    pub(crate) fn sign(&self, message: &[u8]) -> Signature {
-        Signature(self.0.sign(message).to_bytes())
+    pub(crate) fn sign(&self, message: &[u8]) -> Ed25519Signature {
+        Ed25519Signature(self.0.sign(message).to_bytes())
     }
 
     /// A signature line over `text`.

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwapOption;
 use indelible_core::hash::{Digest, NodeHash};
 use indelible_core::json::Numbers;
-use indelible_core::key::KeyId;
+use indelible_core::key::LedgerKeys;
 use indelible_core::merkle::CompactRange;
 use indelible_core::name::{LedgerName, Origin};
 use indelible_core::receipt::Signed;
@@ -28,7 +28,7 @@ pub(crate) struct LedgerEntry {
     pub(crate) sign_per: SignPer,
     pub(crate) max_unsigned: u64,
     pub(crate) numbers: Numbers,
-    pub(crate) keys: Vec<KeyId>,
+    pub(crate) keys: LedgerKeys,
     pub(crate) created: Timestamp,
     /// The durable head; `None` until somebody has loaded it.
     head: ArcSwapOption<Head>,
@@ -68,7 +68,7 @@ pub(crate) struct Settings {
     pub(crate) sign_per: SignPer,
     pub(crate) max_unsigned: u64,
     pub(crate) numbers: Numbers,
-    pub(crate) keys: Vec<KeyId>,
+    pub(crate) keys: LedgerKeys,
     pub(crate) created: Timestamp,
 }
 

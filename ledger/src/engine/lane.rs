@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use indelible_core::key::{KeyId, PublicKey};
+use indelible_core::key::{KeyId, PublicKey, RecordKey};
 use parking_lot::Mutex;
 
 use super::condition::Condition;
@@ -20,7 +20,7 @@ pub(crate) struct Lane {
     pub(crate) index: usize,
     pub(crate) name: SignerName,
     pub(crate) signer: Arc<dyn Signer>,
-    pub(crate) key: PublicKey,
+    pub(crate) keys: SignerKeys,
     pub(crate) key_id: KeyId,
     pub(crate) queue: Queue,
     pub(crate) condition: Condition,
@@ -48,13 +48,13 @@ impl Lane {
         limits: &EngineLimits,
         metrics: &Arc<EngineMetrics>,
     ) -> std::io::Result<Self> {
-        let key = signer.key();
+        let keys = SignerKeys { record: signer.record_key(), note: signer.note_key() };
         let local = signer.in_process().then(|| LocalSigning::new(Arc::clone(&signer), limits));
         Ok(Self {
             index,
             name,
-            key,
-            key_id: key.key_id(),
+            key_id: keys.record.key_id(),
+            keys,
             queue: Queue::new(limits.clone(), Arc::clone(metrics)),
             condition: Condition::new(limits),
             lookups: Arc::default(),
@@ -97,6 +97,15 @@ impl Lane {
     pub(crate) fn health(&self) -> LaneHealth {
         self.condition.health()
     }
+}
+
+/// The keys of a signer, which may be one.
+#[derive(Clone)]
+pub(crate) struct SignerKeys {
+    /// Signs records.
+    pub(crate) record: RecordKey,
+    /// Signs notes.
+    pub(crate) note: PublicKey,
 }
 
 /// The lanes of an engine, the default one first.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use indelible_core::checkpoint::Checkpoint;
+use indelible_core::key::LedgerKeys;
 use indelible_core::merkle::CompactRange;
 use indelible_core::name::{LedgerName, Seq};
 use indelible_core::note::SignedNote;
@@ -43,7 +44,7 @@ pub(crate) fn settings(name: &LedgerName, row: &LedgerRow) -> Result<Settings, R
         sign_per: creation.sign_per,
         max_unsigned: creation.max_unsigned,
         numbers: creation.numbers,
-        keys: creation.keys,
+        keys: LedgerKeys::created_with(&creation.keys),
         created: row.created,
     })
 }

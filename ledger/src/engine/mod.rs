@@ -479,7 +479,7 @@ impl Engine {
             }
             other => AppendError::Read(other),
         })?;
-        match shared.lanes.of(&entry.keys) {
+        match shared.lanes.of(entry.keys.current()) {
             Some(lane) => match lane.condition.refuses() {
                 None => Ok((Arc::clone(lane), entry)),
                 Some(Refusal::Resting(LeftAlone { reason, retry_after })) => {
@@ -494,7 +494,7 @@ impl Engine {
                 }
             },
             None => Err(AppendError::OtherKey {
-                expected: entry.keys.clone(),
+                expected: entry.keys.current().to_vec(),
                 found: shared.lanes.iter().map(|lane| lane.key_id.clone()).collect(),
             }),
         }
@@ -576,7 +576,7 @@ impl Engine {
     /// Whether the ledger is signed by the signer of that name; `None` stands for any.
     #[must_use]
     pub fn is_signed_by(&self, ledger: &LedgerInfo, name: Option<&SignerName>) -> bool {
-        let lane = self.inner.shared.lanes.of(&ledger.keys);
+        let lane = self.inner.shared.lanes.of(ledger.keys.current());
         name.is_none_or(|name| lane.is_some_and(|lane| lane.name == *name))
     }
 
@@ -592,7 +592,7 @@ impl Engine {
     /// [`ReadError`].
     pub fn signer_of(&self, ledger: &LedgerName) -> Result<Option<Arc<dyn Signer>>, ReadError> {
         let entry = lookup::entry(&self.inner.shared, ledger)?;
-        let lane = self.inner.shared.lanes.of(&entry.keys);
+        let lane = self.inner.shared.lanes.of(entry.keys.current());
         Ok(lane.map(|lane| Arc::clone(&lane.signer)))
     }
 

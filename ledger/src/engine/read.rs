@@ -323,9 +323,9 @@ impl Engine {
     /// Signs a text with the ledger's own signer.
     async fn sign_text(&self, entry: &LedgerEntry, text: &str) -> Result<String, ReadError> {
         let nobody = || SignError::Refused("no signer of this server has the ledger's key".into());
-        let lane = self.inner.shared.lanes.of(&entry.keys).ok_or_else(nobody)?;
+        let lane = self.inner.shared.lanes.of(entry.keys.current()).ok_or_else(nobody)?;
         let signature = sign_note(lane, text).await?;
-        let line = note::signature_line(&entry.origin, &lane.key, &signature);
+        let line = note::signature_line(&entry.origin, &lane.keys.note, &signature);
         Ok(note::assemble(text, &line))
     }
 

@@ -73,9 +73,9 @@ pub(crate) fn stored(record: &BlockRecord<'_>, bodies: &Bytes) -> Result<StoredR
 pub(crate) fn signature(record: &BlockRecord<'_>) -> Result<Option<RecordSignature>, ReadError> {
     let Some(stored) = record.signature else { return Ok(None) };
     let damaged = || corrupt(&format!("record {} has no proper signature", record.seq));
-    let bytes = <[u8; 64]>::try_from(stored.bytes).map_err(|_| damaged())?;
     let key_id = KeyId::new(stored.key_id).map_err(|_| damaged())?;
-    Ok(Some(RecordSignature { key_id, signature: Signature(bytes) }))
+    let signature = Signature::new(&key_id, stored.bytes).map_err(|_| damaged())?;
+    Ok(Some(RecordSignature { key_id, signature }))
 }
 
 pub(crate) fn corrupt(what: &str) -> ReadError {

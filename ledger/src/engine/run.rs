@@ -134,7 +134,7 @@ impl SignedRun {
             ToSign::All => index,
             ToSign::These(indices) => indices.binary_search(&u32::try_from(index).ok()?).ok()?,
         };
-        let signature = *self.signatures.get(place)?;
+        let signature = self.signatures.get(place)?.clone();
         Some(RecordSignature { key_id: self.key_id.clone(), signature })
     }
 

@@ -11,6 +11,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use indelible_core::key::LedgerKeys;
 use indelible_core::limits::UNSIGNED_RUN_MAX;
 use indelible_core::name::{LedgerName, Origin, Seq};
 use indelible_core::system::Creation;
@@ -331,13 +332,7 @@ impl Sequencer {
         let keys = vec![self.lane.key_id.clone()];
         let max_unsigned = shared.config.limits.max_unsigned.min(UNSIGNED_RUN_MAX);
         let LedgerSettings { sign_per, numbers, .. } = settings;
-        let creation = Creation {
-            origin: origin.clone(),
-            sign_per,
-            keys: keys.clone(),
-            max_unsigned,
-            numbers,
-        };
+        let creation = Creation { origin: origin.clone(), sign_per, keys, max_unsigned, numbers };
         let number = shared.registry.next_number();
         let created = forming.now;
         let settings = Settings {
@@ -347,7 +342,7 @@ impl Sequencer {
             sign_per,
             max_unsigned,
             numbers,
-            keys,
+            keys: LedgerKeys::created_with(&creation.keys),
             created,
         };
         let entry = Arc::new(LedgerEntry::new(settings));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use indelible_core::encoding::{base64, unbase64};
-use indelible_core::key::{PublicKey, Signature};
+use indelible_core::key::{Ed25519Signature, PublicKey, RecordKey, Signature};
 
 use super::{SignError, SignRequest, Signer};
 
@@ -161,13 +161,17 @@ impl LocalEd25519 {
             .as_ref()
             .try_into()
             .map_err(|_| SignError::Wrong("it is not of 64 bytes".into()))?;
-        Ok(Signature(bytes))
+        Ok(Ed25519Signature(bytes).into())
     }
 }
 
 #[async_trait]
 impl Signer for LocalEd25519 {
-    fn key(&self) -> PublicKey {
+    fn record_key(&self) -> RecordKey {
+        self.public.into()
+    }
+
+    fn note_key(&self) -> PublicKey {
         self.public
     }
 

@@ -17,18 +17,20 @@ use std::thread::Thread;
 
 use async_trait::async_trait;
 use indelible_core::hash::Digest;
-use indelible_core::key::{PublicKey, Signature};
+use indelible_core::key::{PublicKey, RecordKey, Signature};
 
 pub use local::{KeyFileError, LocalEd25519};
 pub use signers::{SignerName, SignerNameError, Signers, SignersError};
 
-/// What a signer is asked to sign. Both are plain Ed25519 over bytes; they are told apart so that a
-/// backend can hold other rules, quotas or log lines for the two.
+/// What a signer is asked to sign: records' digests with the one key, notes with the other, which may be
+/// the same.
 #[derive(Debug, Clone, Copy)]
 pub enum SignRequest<'a> {
-    /// The digest of a record: the 32 bytes are the message.
+    /// The digest of a record, for the record key. To Ed25519 and HMAC the 32 bytes are the message, to RSA
+    /// and ECDSA they are the hash.
     Digest(&'a Digest),
-    /// The text of a note (a checkpoint or a manifest), ending in LF: its bytes are the message.
+    /// The text of a note (a checkpoint or a manifest), ending in LF, for the note key: its bytes are the
+    /// message.
     Note(&'a str),
 }
 
@@ -57,7 +59,7 @@ pub enum SignError {
     Wrong(Arc<str>),
 }
 
-/// A backend that signs with one Ed25519 key.
+/// A backend that signs records with one key and notes with one key, which may be one key.
 ///
 /// The returned futures are polled on the engine's own threads. Where the engine was opened within a
 /// tokio runtime, that runtime's timers and sockets can be used; a backend that cannot rely on it
@@ -65,15 +67,20 @@ pub enum SignError {
 /// engine's deadline is dropped; one that blocks the thread that polls it holds up its own lane.
 #[async_trait]
 pub trait Signer: Send + Sync {
-    /// The public key to every signature of this signer. Must never change during its life.
-    fn key(&self) -> PublicKey;
+    /// The key to every signature of this signer over a digest. Must never change during its life.
+    fn record_key(&self) -> RecordKey;
+
+    /// The key to every signature of this signer over a note: always Ed25519, as other people's tools
+    /// expect. Must never change during its life.
+    fn note_key(&self) -> PublicKey;
 
     /// Whether the private key is in this process, so that signing is computation and nothing else.
     /// Such a signer may be called from two threads at once with parts of a batch, and its signatures
     /// are checked by sample; every other one gets a batch in one call and is checked in full.
     fn in_process(&self) -> bool;
 
-    /// Signs `messages`, one signature each, in their order.
+    /// Signs `messages`, one signature each, in their order: digests with the record key's algorithm, notes
+    /// with Ed25519.
     ///
     /// # Errors
     /// [`SignError`] when any of them could not be signed; the others' signatures are dropped then.

@@ -99,12 +99,12 @@ impl Signers {
     /// # Errors
     /// [`SignersError`] when the name or the key is taken.
     pub fn with(mut self, name: SignerName, signer: Arc<dyn Signer>) -> Result<Self, SignersError> {
-        let key_id = signer.key().key_id();
+        let key_id = signer.record_key().key_id();
         for (known, with) in self.named() {
             if known == name {
                 return Err(SignersError::SameName(name));
             }
-            if with.key().key_id() == key_id {
+            if with.record_key().key_id() == key_id {
                 return Err(SignersError::SameKey { first: known, second: name, key_id });
             }
         }

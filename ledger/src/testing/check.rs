@@ -8,7 +8,7 @@ use indelible_core::chain::record_digest;
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::ed25519;
 use indelible_core::hash::{Digest, LeafHash, NodeHash};
-use indelible_core::key::{PublicKey, Signature};
+use indelible_core::key::{Ed25519Signature, PublicKey};
 use indelible_core::limits::TILE_WIDTH;
 use indelible_core::merkle::{CompactRange, leaf_hash, node_hash};
 use indelible_core::name::{EventId, LedgerName, Seq};
@@ -171,7 +171,7 @@ struct Walk {
     /// Every id that may have a row: ledger, id, its record.
     given: HashMap<(u64, IdHash), (String, IdRow)>,
     /// By the id of their key.
-    signed: BTreeMap<String, (Option<PublicKey>, Vec<(Digest, Signature)>)>,
+    signed: BTreeMap<String, (Option<PublicKey>, Vec<(Digest, Ed25519Signature)>)>,
 }
 
 impl Walk {
@@ -254,7 +254,7 @@ impl Walk {
                     signature.bytes.try_into().map_err(|_| format!("{}: bad signature", at()))?;
                 let signed = self.signed.entry(signature.key_id.to_owned()).or_default();
                 signed.0 = Some(ledger.key);
-                signed.1.push((digest, Signature(bytes)));
+                signed.1.push((digest, Ed25519Signature(bytes)));
                 ledger.unsigned = 0;
             }
             None => {
@@ -278,7 +278,7 @@ impl Walk {
 
     fn verify_signatures(&mut self) -> Check<()> {
         for (key, signed) in self.signed.values() {
-            let items: Vec<(&[u8], &Signature)> =
+            let items: Vec<(&[u8], &Ed25519Signature)> =
                 signed.iter().map(|(digest, signature)| (&digest.0[..], signature)).collect();
             let key = key.as_ref().ok_or("signatures without a key")?;
             // The seed need not be secret against a test's own signatures.

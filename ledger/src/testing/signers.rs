@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use indelible_core::key::{PublicKey, Signature};
+use indelible_core::key::{Ed25519Signature, PublicKey, RecordKey, Signature};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -49,8 +49,12 @@ impl<S: Signer> Failing<S> {
 
 #[async_trait]
 impl<S: Signer> Signer for Failing<S> {
-    fn key(&self) -> PublicKey {
-        self.within.key()
+    fn record_key(&self) -> RecordKey {
+        self.within.record_key()
+    }
+
+    fn note_key(&self) -> PublicKey {
+        self.within.note_key()
     }
 
     /// Not in this process, so that a batch is one call.
@@ -89,8 +93,12 @@ impl<S: Signer> Slow<S> {
 
 #[async_trait]
 impl<S: Signer> Signer for Slow<S> {
-    fn key(&self) -> PublicKey {
-        self.within.key()
+    fn record_key(&self) -> RecordKey {
+        self.within.record_key()
+    }
+
+    fn note_key(&self) -> PublicKey {
+        self.within.note_key()
     }
 
     fn in_process(&self) -> bool {
@@ -143,8 +151,12 @@ impl<S: Signer> Lying<S> {
 
 #[async_trait]
 impl<S: Signer> Signer for Lying<S> {
-    fn key(&self) -> PublicKey {
-        self.within.key()
+    fn record_key(&self) -> RecordKey {
+        self.within.record_key()
+    }
+
+    fn note_key(&self) -> PublicKey {
+        self.within.note_key()
     }
 
     fn in_process(&self) -> bool {
@@ -167,8 +179,10 @@ impl<S: Signer> Signer for Lying<S> {
             }
             _ => None,
         };
-        if let Some(signature) = place.and_then(|place| signatures.get_mut(place)) {
-            signature.0[7] ^= 1;
+        if let Some(Signature::Ed25519(Ed25519Signature(bytes))) =
+            place.and_then(|place| signatures.get_mut(place))
+        {
+            bytes[7] ^= 1;
         }
         Ok(signatures)
     }
@@ -194,8 +208,12 @@ impl<S: Signer> Hanging<S> {
 
 #[async_trait]
 impl<S: Signer> Signer for Hanging<S> {
-    fn key(&self) -> PublicKey {
-        self.within.key()
+    fn record_key(&self) -> RecordKey {
+        self.within.record_key()
+    }
+
+    fn note_key(&self) -> PublicKey {
+        self.within.note_key()
     }
 
     fn in_process(&self) -> bool {

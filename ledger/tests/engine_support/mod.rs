@@ -98,7 +98,7 @@ impl Place {
 
     /// Checks everything that survived. The engine must be closed.
     pub fn check(&self) -> Checked {
-        self.check_keys(&[signer().key()])
+        self.check_keys(&[signer().note_key()])
     }
 
     /// The same where several keys have signed.
@@ -155,6 +155,6 @@ pub fn append_until_done(engine: &Engine, ledger: &str, text: &str, number: u64)
 pub fn trust(engine: &Engine, ledger: &str) -> Trust {
     let origin = engine.ledger(&name(ledger)).unwrap().origin;
     let mut trust = Trust::default();
-    trust.add(VKey::new(&origin, signer().key()).unwrap());
+    trust.add(VKey::new(&origin, signer().note_key()).unwrap());
     trust
 }

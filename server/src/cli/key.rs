@@ -87,7 +87,7 @@ pub(super) async fn run(command: Command) -> anyhow::Result<u8> {
 
 fn generate(args: &GenerateArgs) -> anyhow::Result<u8> {
     let key = LocalEd25519::generate()?;
-    let vkey = VKey::new(&args.name, key.key())?;
+    let vkey = VKey::new(&args.name, key.note_key())?;
     let place = match (&args.out, &args.data) {
         (Some(out), _) => {
             key.save(out)?;
@@ -144,7 +144,7 @@ fn of_ledger(vkey: &VKey, ledger: &LedgerName) -> anyhow::Result<VKey> {
     let server = ServerName::new(vkey.name()).with_context(|| {
         format!("the key is named '{}', which is no server's name", vkey.name())
     })?;
-    Ok(VKey::new(&Origin::of(&server, ledger), *vkey.key())?)
+    Ok(VKey::new(&Origin::of(&server, ledger), vkey.key().clone())?)
 }
 
 /// What the server says of the ledger: its origin and its key stand in record 0.

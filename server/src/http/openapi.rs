@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
+use indelible_core::key::Algorithm;
 use serde_json::{Map, Value, json};
 
 use super::body::JSON;
@@ -199,7 +200,7 @@ fn schemas() -> Value {
         "EventPage": object(json!({ "events": { "type": "array", "items": reference("Record") }, "next": next }), &["events", "next"]),
         "EventStream": text,
         "Receipt": object(
-            json!({ "alg": { "const": "ed25519" }, "checkpoint": text, "digest": hex, "kid": text,
+            json!({ "alg": { "enum": Algorithm::ALL.map(Algorithm::as_str) }, "checkpoint": text, "digest": hex, "kid": text,
                     "prev": { "type": ["string", "null"] }, "proof": hashes, "record": reference("Record"),
                     "sig": base64, "v": { "const": 1 } }),
             &["checkpoint", "digest", "prev", "proof", "record", "v"],

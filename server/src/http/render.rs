@@ -80,7 +80,7 @@ pub(super) fn push_hash(out: &mut Vec<u8>, hash: &NodeHash) {
 mod tests {
     use indelible_core::hash::Digest;
     use indelible_core::json::{Limits, check_canonical};
-    use indelible_core::key::{KeyId, RecordSignature, Signature};
+    use indelible_core::key::{Ed25519Signature, KeyId, RecordSignature};
     use indelible_core::name::{EventId, Seq};
     use indelible_core::time::Timestamp;
 
@@ -95,7 +95,7 @@ mod tests {
             digest: Digest([7; 32]),
             signature: Some(RecordSignature {
                 key_id: KeyId::new(&format!("ed25519:{}", "a".repeat(64))).unwrap(),
-                signature: Signature([1; 64]),
+                signature: Ed25519Signature([1; 64]).into(),
             }),
             duplicate: true,
         };

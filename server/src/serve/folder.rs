@@ -57,7 +57,7 @@ pub(super) fn prepare(config: &Config) -> Result<Identity, ServeError> {
                 Some(name) => name.to_string(),
                 None => SERVER_NAME_DEFAULT.to_owned(),
             };
-            let vkey = VKey::new(&name, signer.key())
+            let vkey = VKey::new(&name, signer.note_key())
                 .map_err(|error| ServeError::Identity(format!("server.name: {error}")))?;
             replace_file(&vkey_path, format!("{vkey}\n").as_bytes())?;
             vkey
@@ -92,7 +92,7 @@ fn check(
 ) -> Result<VKey, ServeError> {
     let identity = |reason: String| ServeError::Identity(format!("{}: {reason}", path.display()));
     let vkey = VKey::parse_file(text).map_err(|error| identity(error.to_string()))?;
-    if vkey.key().as_bytes() != signer.key().as_bytes() {
+    if vkey.note_key() != Some(&signer.note_key()) {
         return Err(identity(format!(
             "is not the public key of {SIGNING_KEY_FILE}; one of the two files is from another data folder"
         )));

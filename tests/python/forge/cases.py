@@ -21,7 +21,7 @@ class Cases:
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "files").mkdir(parents=True)
 
-    def add(self, kind, name, evidence, *findings, unchecked=(), keys=(OURS.vkey(),), heads=(), ledgers=(), links=(), folders=(),
+    def add(self, kind, name, evidence, *findings, unchecked=(), keys=(OURS.vkey(),), secrets=(), heads=(), ledgers=(), links=(), folders=(),
             places=True, expected=True):
         """`evidence` is the bytes of a file, or the files of a vault by their paths; None is no file at all.
 
@@ -40,6 +40,7 @@ class Cases:
             "folders": list(folders),
             "links": dict(links),
             "keys": list(keys),
+            "secrets": list(secrets),
             "heads": [self.file(head) for head in heads],
             "ledgers": list(ledgers),
             "without_places": [] if places else True,

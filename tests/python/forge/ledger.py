@@ -27,7 +27,8 @@ class Row:
         digest, record = self.digest.hex().encode(), self.record
         if self.kid is None:
             return b'{"digest":"' + digest + b'","record":' + record + b"}"
-        head = b'{"alg":"ed25519","digest":"' + digest + b'","kid":"' + self.kid.encode() + b'","record":'
+        alg = self.kid.partition(":")[0].encode()
+        head = b'{"alg":"' + alg + b'","digest":"' + digest + b'","kid":"' + self.kid.encode() + b'","record":'
         return head + record + b',"sig":"' + b64(self.signature).encode() + b'"}'
 
     def replace(self, old, new):
@@ -38,7 +39,9 @@ class Row:
 class Ledger:
     """`bodies` says of each record what it holds beside id, ledger, seq, time and v, or replaces any of them."""
 
-    def __init__(self, bodies=5, name="orders", server=SERVER, per="record", commit=1, max_unsigned=4, key=OURS, creation=None):
+    def __init__(self, bodies=5, name="orders", server=SERVER, per="record", commit=1, max_unsigned=4, key=OURS, creation=None,
+                 note_key=None):
+        self.note_key = note_key or key
         self.name, self.origin, self.key = name, f"{server}/{name}", key
         self.creation = {
             "keys": [key.kid], "kind": "ledger_created", "max_unsigned": max_unsigned, "numbers": "exact",
@@ -91,7 +94,7 @@ class Ledger:
 
     def tip(self, size=None, **how):
         size = self.size if size is None else size
-        return checkpoint(self.origin, size, self.root(size), **{"keys": (self.key,)} | how)
+        return checkpoint(self.origin, size, self.root(size), **{"keys": (self.note_key,)} | how)
 
     def lines(self):
         return [row.line() for row in self.rows]
@@ -119,7 +122,7 @@ class Ledger:
             "v": 1,
         }
         if row.kid:
-            value |= {"alg": "ed25519", "kid": row.kid, "sig": b64(row.signature)}
+            value |= {"alg": row.kid.partition(":")[0], "kid": row.kid, "sig": b64(row.signature)}
         else:
             value["creation"] = self.stand_in()
         return receipt_bytes(value | changes)
@@ -127,7 +130,7 @@ class Ledger:
     def stand_in(self, **changes):
         first = self.rows[0]
         kid, signature = first.kid or self.key.kid, first.signature or bytes(64)
-        return {"alg": "ed25519", "kid": kid, "record": first.record, "sig": b64(signature)} | changes
+        return {"alg": kid.partition(":")[0], "kid": kid, "record": first.record, "sig": b64(signature)} | changes
 
 
 def receipt_bytes(value):
@@ -181,7 +184,7 @@ class Part:
         self.name = run_name(first, last) + ".manifest"
         self.text = f"indelible segment manifest v{sign.pop('version', 1)}\n" + canonical(self.said).decode() + "\n"
         origin = sign.pop("origin", self.said["origin"])
-        self.note = note(origin, self.text, **{"keys": (ledger.key,)} | sign).encode()
+        self.note = note(origin, self.text, **{"keys": (ledger.note_key,)} | sign).encode()
         if damage:
             self.packed = damage(self.packed, honest)
 

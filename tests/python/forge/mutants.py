@@ -3,11 +3,15 @@
 import random
 
 from . import exports, heads, vaults
+from .algorithms import ECDSA, HMAC, HMAC_OTHER, NEWER, RSA, RSA_OTHER
 from .cases import EXPORT, RECEIPT, VAULT
 from .ledger import Ledger, vault
 from .make import OTHERS, OURS, STRANGER, b64, checkpoint, frame, pack, raw, skippable
+from .signatures import certified
 
 KEYS = (OURS.vkey(),), (OURS.vkey(), OTHERS.vkey()), (STRANGER.vkey(), OURS.vkey()), (STRANGER.vkey(),)
+SECRETS = (), (), (HMAC.secret(),)
+OF_RECORDS = OURS, OURS, ECDSA, RSA, HMAC
 
 
 def add(cases, seed, count):
@@ -17,7 +21,10 @@ def add(cases, seed, count):
         kind = chance.choice((VAULT, VAULT, EXPORT, EXPORT, RECEIPT))
         evidence, tips = getattr(mutant, kind)()
         keys = KEYS[0] if chance.random() < 0.8 else chance.choice(KEYS)
-        cases.add(kind, f"mutant {number} of seed {seed}", evidence, keys=keys, heads=tips, expected=False)
+        given = mutant.honest.key if chance.random() < 0.9 else chance.choice(OF_RECORDS)
+        secrets = (HMAC.secret(),) if given is HMAC else chance.choice(SECRETS)
+        keys += (given.vkey(),) if given in (ECDSA, RSA) else ()
+        cases.add(kind, f"mutant {number} of seed {seed}", evidence, keys=keys, secrets=secrets, heads=tips, expected=False)
 
 
 class Mutant:
@@ -26,7 +33,9 @@ class Mutant:
         per = chance.choice(("record", "commit"))
         bodies = [self.body() for _ in range(chance.randrange(1, 14))]
         commit = chance.randrange(2, 6) if per == "commit" else 1
-        self.honest = Ledger(bodies, per=per, commit=commit, max_unsigned=chance.choice((0, 2, 4, 5)) if per == "commit" else 4)
+        most = chance.choice((0, 2, 4, 5)) if per == "commit" else 4
+        key = chance.choice(OF_RECORDS)
+        self.honest = Ledger(bodies, per=per, commit=commit, max_unsigned=most, key=key, note_key=OURS)
         self.ledger = self.honest
 
     def often(self, probability):
@@ -55,9 +64,10 @@ class Mutant:
         elif what == 3:
             rows[seq].unsign()
         elif what == 4:
-            rows[seq].sign(chance.choice((OURS, OTHERS, STRANGER)))
+            rows[seq].sign(chance.choice((OURS, OTHERS, STRANGER, ECDSA, RSA, RSA_OTHER, HMAC, HMAC_OTHER, NEWER)))
         elif what == 5 and rows[seq].kid:
-            rows[seq].signature = self.bytes(rows[seq].signature)[:64].ljust(64, b"\0")
+            size = len(rows[seq].signature)
+            rows[seq].signature = self.bytes(rows[seq].signature)[:size].ljust(size, b"\0")
         else:
             rows[seq].record = rows[seq].record.replace(b"pay", b"PAY")
         if self.often(0.4):
@@ -68,7 +78,7 @@ class Mutant:
         chance, lines = self.chance, list(lines)
         for _ in range(chance.choice((0, 1, 1, 1, 2))):
             at = chance.randrange(len(lines)) if lines else 0
-            what = chance.randrange(6)
+            what = chance.randrange(7)
             if not lines or what == 0:
                 lines.insert(at, chance.choice((b"", b"x", b"{}", *self.honest.lines())))
             elif what == 1:
@@ -79,6 +89,8 @@ class Mutant:
                 lines.insert(chance.randrange(len(lines)), lines.pop(at))
             elif what == 4:
                 lines[at] = self.bytes(lines[at])
+            elif what == 5:
+                lines[at] = certified(lines[at])
             else:
                 del lines[at:]
         return lines

@@ -69,7 +69,7 @@ class Export:
         leave_all(report, [head for head in heads if head.origin != origin], "it is one of another ledger")
         self.heads = Heads(report, ledger, mine)
         self.state = Lines(report, ledger, False, self.heads)
-        self.state.measure_by(origin, trust.keys(origin))
+        self.state.measure_by(origin, trust)
         # Whether something of the file was not looked at.
         self.stopped = False
 

@@ -1,7 +1,6 @@
 """Section 8.2: the lines of a ledger, in order, and the state that is carried on."""
 
-from . import ed25519
-from .keys import spelled
+from .algorithms import algorithm_of, is_known
 from .line import Line
 from .manifest import SEGMENT_RECORDS
 from .names import SEQ_MAX
@@ -36,7 +35,7 @@ class Lines:
 
     def __init__(self, report, ledger, in_vault, heads=None):
         self.report, self.ledger, self.in_vault, self.heads = report, ledger, in_vault, heads
-        self.origin, self.trusted, self.intact = None, {}, False
+        self.origin, self.trust, self.trusted, self.intact = None, None, set(), False
         self.due, self.stated, self.recomputed, self.bad_signature = 0, None, None, False
         self.time, self.rules, self.run = None, None, None
         # What a line said that was not certain makes nothing tampering later.
@@ -46,7 +45,7 @@ class Lines:
         self.count, self.damaged = 0, 0
         # Of this segment: its own tree, lines, key ids.
         self.own, self.own_count, self.kids = Subtrees(), 0, set()
-        self.kinds, self.end_missing = set(), False
+        self.kinds, self.newer, self.end_missing = set(), set(), False
         # Heads of more records are not compared with these lines: what is behind a manifest's run.
         self.compared_to = SEQ_MAX + 1
         # Lines signed with keys that are not trusted: how many, and (first, last) of each key that is not yet said.
@@ -54,8 +53,8 @@ class Lines:
         # What is said of several lines at once damages none of them at that moment.
         self.told_later = 0
 
-    def measure_by(self, origin, trusted):
-        self.origin, self.trusted = origin, trusted
+    def measure_by(self, origin, trust):
+        self.origin, self.trust, self.trusted = origin, trust, trust.keys(origin)
 
     def tell(self, code, kind, place, message):
         self.report.find(code, kind, self.ledger, place, message)
@@ -201,6 +200,9 @@ class Step:
             state.rules = contents.creation["sign_per"], contents.creation["max_unsigned"]
             state.rules_are_certain = self.c == TAMPERING
             for kid in contents.strangers:
+                if not is_known(kid):
+                    self.newer(algorithm_of(kid))
+                    continue
                 self.tell("KEY_UNKNOWN", f"{kid} of record 0 is not trusted", DAMAGE)
 
     def digest(self):
@@ -218,10 +220,24 @@ class Step:
     def signature(self):
         state, line = self.state, self.line
         state.bad_signature = False
+        if line.certified:
+            self.newer("certificates in lines")
         if line.kid is None:
             return
-        if not ed25519.verify_record(spelled(line.kid), line.digest, line.signature):
+        if not is_known(line.kid):
+            self.newer(algorithm_of(line.kid))
+        if line.certified or not is_known(line.kid):
+            return
+        if state.trust.verify(line.kid, line.digest, line.signature) is False:
             state.bad_signature = True
             self.tell("SIG_INVALID", "the signature does not fit the digest")
         if line.kid not in state.trusted:
             state.meet(line.kid, self.seq)
+
+    def newer(self, what):
+        """Only a newer verifier can judge it; said once for each thing of a ledger."""
+        state = self.state
+        if what not in state.newer and len(state.newer) < KINDS_MAX:
+            state.newer.add(what)
+            why = f"{what} cannot be judged: a newer verifier is needed"
+            state.report.leave("VERSION_UNKNOWN", state.ledger, f"record {self.seq}", why)

@@ -5,7 +5,7 @@ import re
 
 from . import canonical
 from .line import LINE_BYTES_MAX
-from .names import SEQ_MAX, is_hex32, is_integer, is_key_id, is_ledger, is_origin, unbase64
+from .names import SEQ_MAX, are_certificates, is_hex32, is_integer, is_key_id, is_ledger, is_origin, unbase64
 from .note import Checkpoint, Note
 from .tree import Subtrees, cover
 
@@ -13,7 +13,8 @@ SEGMENT_RECORDS = 65536
 PLAIN_BYTES_MAX = 1 << 30
 PACKED_BYTES_MAX = (1 << 30) + (1 << 23)
 MANIFEST_BYTES_MAX = 64 << 10
-MANIFEST_DEPTH_MAX = 2
+# A manifest has two levels; certificates may have more.
+MANIFEST_DEPTH_MAX = 66
 # The shortest line, with an empty record and its line feed.
 LINE_BYTES_MIN = 90
 TITLE = "indelible segment manifest v1"
@@ -74,6 +75,8 @@ class Manifest:
             value = canonical.parse_canonical(lines[1].encode(), MANIFEST_DEPTH_MAX)
         except canonical.JsonError as error:
             raise ValueError(str(error)) from None
+        if isinstance(value, dict) and are_certificates(value.get("certificates")):
+            raise OtherVersion("it carries certificates")
         if not isinstance(value, dict) or set(value) != _MEMBERS:
             raise ValueError("other members than a manifest has")
         if not all(in_form(value)):

@@ -12,7 +12,9 @@ _TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _HEX32 = re.compile(r"[0-9a-f]{64}")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_KEY_ID = re.compile(r"ed25519:[0-9a-f]{64}")
+# Hex digits of a key id; those of an algorithm of a later version are 1 to 200.
+KEY_ID_DIGITS = {"ed25519": 64, "ecdsa-p256": 66, "rsa-sha256": 64, "hmac-sha256": 64}
+_KEY_ID = re.compile(r"([a-z][a-z0-9-]{0,31}):([0-9a-f]{1,200})")
 
 
 def is_integer(value, low=0, high=SEQ_MAX):
@@ -31,7 +33,12 @@ def is_origin(value, ledger=None):
 
 
 def is_key_id(value):
-    return isinstance(value, str) and bool(_KEY_ID.fullmatch(value))
+    found = _KEY_ID.fullmatch(value) if isinstance(value, str) else None
+    return bool(found) and KEY_ID_DIGITS.get(found[1], len(found[2])) == len(found[2])
+
+
+def are_certificates(value):
+    return isinstance(value, list) and bool(value)
 
 
 def is_kind(value):

@@ -39,7 +39,7 @@ class Note:
 
     def judge(self, origin, trust):
         """GOOD; UNKNOWN when no line counts; WRONG when one that counts does not verify."""
-        keys = trust.keys(origin).values()
+        keys = trust.note_keys(origin)
         result = UNKNOWN
         for name, hash4, signature in self.signatures:
             # Four bytes may collide: any key that fits may be the one that is meant.

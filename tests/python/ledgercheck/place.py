@@ -161,7 +161,7 @@ class Places:
             self.leave_rest()
             return tree, False
         origin = self.origin or manifest.origin
-        state.measure_by(origin, self.trust.keys(origin))
+        state.measure_by(origin, self.trust)
         segment = Segment(
             manifest, candidate.trusted, state, candidate.named, is_last,
             lambda code, kind, message, place: self.tell(candidate, code, kind, message, place),

@@ -1,9 +1,9 @@
 """Section 8.5: a receipt, checked alone."""
 
-from . import canonical, ed25519
+from . import canonical
+from .algorithms import algorithm_of, is_known, read_signature
 from .heads import leave_all
-from .keys import spelled
-from .names import is_hex32, is_integer, is_key_id, unbase64
+from .names import are_certificates, is_hex32, is_integer, is_key_id, unbase64
 from .note import BYTE_ORDER_MARK, Checkpoint, open_checkpoint
 from .record import Contents, Record, record_digest
 from .report import DAMAGE, TAMPERING
@@ -103,6 +103,9 @@ class Receipt:
             value = canonical.parse_canonical(written, bytes_max=RECEIPT_BYTES_MAX)
             if isinstance(value, dict) and is_integer(value.get("v"), 2):
                 raise NewerVersion(f"version {value['v']}")
+            if isinstance(value, dict) and is_integer(value.get("v"), 1, 1):
+                refuse_newer(value)
+                refuse_newer(value.get("creation"))
             self.members(value)
         except (canonical.JsonError, ValueError) as error:
             raise Wrong("NOT_CANONICAL", DAMAGE, str(error)) from None
@@ -163,13 +166,16 @@ class Receipt:
         if contents.code:
             raise Wrong(contents.code, TAMPERING, f"a record of kind {record.kind} that cannot be here")
         if contents.strangers:
-            raise Wrong("KEY_UNKNOWN", DAMAGE, f"{contents.strangers[0]} of record 0 is not trusted")
+            known = [kid for kid in contents.strangers if is_known(kid)]
+            if not known:
+                raise NewerVersion(f"keys of {algorithm_of(contents.strangers[0])}")
+            raise Wrong("KEY_UNKNOWN", DAMAGE, f"{known[0]} of record 0 is not trusted")
         return contents
 
     def judge_signature(self, signed, digest):
         """Step 6."""
         kid, signature = signed
-        if not ed25519.verify_record(spelled(kid), digest, signature):
+        if self.trust.verify(kid, digest, signature) is False:
             raise Wrong("SIG_INVALID", TAMPERING, "the signature does not fit the digest")
         if kid not in self.trusted:
             raise Wrong("KEY_UNKNOWN", DAMAGE, f"signed with {kid}")
@@ -208,10 +214,21 @@ class Receipt:
         }
 
 
+def refuse_newer(value):
+    """What has certificates, or an algorithm that this page does not have, is not looked at further."""
+    if isinstance(value, dict) and are_certificates(value.get("certificates")):
+        raise NewerVersion("certificates")
+    kid = value.get("kid") if isinstance(value, dict) else None
+    if is_key_id(kid) and not is_known(kid) and value.get("alg") == algorithm_of(kid):
+        raise NewerVersion(f"signatures of {value['alg']}")
+
+
 def signature_of(value):
     """(kid, signature); ValueError when they have not their form."""
-    signature = unbase64(value["sig"]) if isinstance(value["sig"], str) else None
-    if value["alg"] != "ed25519" or not is_key_id(value["kid"]) or signature is None or len(signature) != 64:
+    if not is_key_id(value["kid"]) or value["alg"] != algorithm_of(value["kid"]):
+        raise ValueError("not the id of a key of this alg")
+    signature = read_signature(value["kid"], value["sig"])
+    if signature is None:
         raise ValueError("a signature is not in its form")
     return value["kid"], signature
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -68,6 +68,12 @@ impl Layout<'_> {
         let mut give = |option: &str, value: String| arguments.extend([option.to_owned(), value]);
         for key in self.list("keys") {
             give("--key", key.as_str().unwrap().to_owned());
+        }
+        for (number, secret) in self.list("secrets").iter().enumerate() {
+            let file = self.path.with_extension(format!("secret{number}"));
+            fs::write(&file, format!("{}\n", secret.as_str().unwrap())).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+            give("--hmac-key", file.display().to_string());
         }
         for (number, head) in self.list("heads").iter().enumerate() {
             let file = self.path.with_extension(format!("head{number}"));

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use indelible_core::key::Signature;
 use indelible_core::system::SignPer;
 use indelible_tests::forge::{self, Row, rechain};
 
@@ -57,7 +58,9 @@ fn every_attack_on_records_in_a_vault_has_the_same_codes() {
         });
         attack("a signature altered", &["MANIFEST_INVALID", "SIG_INVALID"], &|rows| {
             let signed = rows.iter_mut().find_map(|row| row.signature.as_mut()).unwrap();
-            signed.signature.0[9] ^= 4;
+            let mut bytes = signed.signature.as_bytes().to_vec();
+            bytes[9] ^= 4;
+            signed.signature = Signature::new(&signed.key_id, &bytes).unwrap();
         });
         attack("a record of another ledger", &["MANIFEST_INVALID", "CHAIN_BROKEN"], &|rows| {
             rows[2].replace("\"ledger\":\"orders\"", "\"ledger\":\"others\"");

@@ -43,8 +43,8 @@ pub(super) fn walk(path: &Path, walk: &mut Walk<'_>) -> io::Result<ControlFlow<(
 
 /// Whether one of the first two lines begins as lines of an export do. One of the two may be damaged.
 fn begins_with_lines(head: &[u8]) -> bool {
-    const BEGINNINGS: [&[u8]; 3] =
-        [br#"{"export":"#, br#"{"alg":"ed25519","digest":""#, br#"{"digest":""#];
+    const BEGINNINGS: [&[u8]; 4] =
+        [br#"{"export":"#, br#"{"alg":""#, br#"{"certificates":["#, br#"{"digest":""#];
     let mut first_two = head.split(|byte| *byte == b'\n').take(2);
     first_two.any(|line| BEGINNINGS.iter().any(|beginning| line.starts_with(beginning)))
 }

@@ -52,7 +52,7 @@ pub struct KeyGiven {
     pub name: String,
     /// Its id, as it stands beside signatures.
     pub id: String,
-    /// The whole vkey.
+    /// The whole vkey; of a shared secret, that it is one.
     pub vkey: String,
 }
 

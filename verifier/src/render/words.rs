@@ -184,9 +184,10 @@ pub const fn code(code: Code) -> Words {
         ),
         Code::KeyUnknown => words(
             "Signed by a key that you did not give",
-            "The signature may be good, but it is by a key that was not among those given with --key.",
+            "The signature may be good, but it is by a key that was not among those given with --key or \
+             --hmac-key.",
             "Check that the key file is the operator's for this server. If the operator uses a second \
-             key, get it on a trusted way (never from the evidence) and give it too.",
+             key, or signs records with one key and checkpoints with another, get it on a trusted way (never from the evidence) and give it too.",
         ),
         Code::NotCanonical => words(
             "Bytes have not the form that is laid down",

@@ -8,7 +8,7 @@ use indelible_core::limits::MANIFEST_BYTES_MAX;
 use indelible_core::manifest::{Manifest, ManifestError};
 use indelible_core::merkle::CompactRange;
 use indelible_core::name::Origin;
-use indelible_core::note::{NoteVerifyError, SignedNote};
+use indelible_core::note::SignedNote;
 use indelible_core::segment::{Run, manifest_name};
 
 use super::folder::{Folder, OpenError};
@@ -79,6 +79,9 @@ pub(crate) fn read(
             let why = format!("it is of version {version}, which a newer program reads");
             Err(unchecked(UncheckedCode::VersionUnknown, why))
         }
+        Err(error @ ManifestError::Certificates) => {
+            Err(unchecked(UncheckedCode::VersionUnknown, error.to_string()))
+        }
         Err(error) => {
             Err(spoilt(format!("it cannot be trusted, so its segment was not checked: {error}")))
         }
@@ -97,10 +100,10 @@ fn judge(
     let (first, last) = (run.first().get(), run.last().get());
     let at = |finding: Finding| finding.between(first, last).file(file);
     let mut findings = Vec::new();
-    let trusted = match note.verify(trust.keys_for(origin).map(|key| (origin.as_str(), key))) {
+    let trusted = match note.verify(trust.note_keys(origin).map(|key| (origin.as_str(), key))) {
         Ok(_) => true,
-        Err(error @ NoteVerifyError::UnknownKeys(_)) => {
-            let what = format!("the manifest: {error}");
+        Err(error) if error.is_unknown() => {
+            let what = format!("the manifest: {}", error.explained(trust, origin));
             findings.push(at(Finding::damage(Code::KeyUnknown, what)).repeating());
             false
         }

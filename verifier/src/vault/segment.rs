@@ -1,11 +1,12 @@
 //! One segment and its manifest, read by one worker without knowing its neighbours.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead as _, Read};
 use std::sync::Arc;
 
 use indelible_core::hash::Sha256Hash;
-use indelible_core::key::Trust;
+use indelible_core::key::{KeyId, Trust};
 use indelible_core::limits::SEGMENT_PLAIN_BYTES_MAX;
 use indelible_core::manifest::Manifest;
 use indelible_core::segment::{Run, SEGMENT_PACKED_BYTES_MAX};
@@ -16,7 +17,7 @@ use super::manifest::{self, Spoilt, Stated};
 use crate::blocks::{Blocks, End};
 use crate::frames;
 use crate::lines::{Batch, Before, Expected, Reader};
-use crate::signatures::KeyBytes;
+use crate::signatures::SignedBy;
 
 /// How much more than its manifest says a segment is unpacked, in bytes; see [`plain_bytes_max`].
 const PLAIN_ROOM: u64 = 64 << 20;
@@ -121,8 +122,6 @@ fn lines_max(manifest: &Manifest) -> u64 {
 /// Reads and checks a segment of `size` packed bytes. An error is one of the disk, not of the contents.
 fn read(file: File, size: u64, manifest: &Manifest, job: &SegmentJob) -> io::Result<ReadObject> {
     let origin = &manifest.origin;
-    let stranger =
-        |key: &KeyBytes| !job.trust.keys_for(origin).any(|trusted| trusted.as_bytes() == key);
     let next = manifest.run.last().get().saturating_add(1);
     let marks: Vec<u64> = job.marks.iter().copied().filter(|mark| *mark <= next).collect();
     let mut reader = Reader::new(Expected {
@@ -131,7 +130,7 @@ fn read(file: File, size: u64, manifest: &Manifest, job: &SegmentJob) -> io::Res
         origin,
         marks: &marks,
         lines_max: lines_max(manifest),
-        stranger: &stranger,
+        trust: &job.trust,
     });
     let packed = Packed::new(file.take(SEGMENT_PACKED_BYTES_MAX));
     let mut blocks = Blocks::new(frames::unpack(packed)?, plain_bytes_max(manifest)).hashing();
@@ -191,15 +190,13 @@ fn compare_plain(
     hash: &Sha256Hash,
 ) -> Vec<&'static str> {
     let last = batch.lines.last().and_then(|lines| lines.what.as_ref().ok());
-    let mut keys: Vec<KeyBytes> = batch.keys.clone();
-    keys.sort_unstable();
-    let stated_keys = manifest.keys.iter().filter_map(|id| id.public_key());
+    let keys: BTreeSet<KeyId> = batch.keys.iter().filter_map(SignedBy::id).collect();
     let checks = [
         ("plain size", bytes == manifest.plain.size),
         ("plain sha256", *hash == manifest.plain.sha256),
         ("count", batch.count == manifest.count()),
         ("last_digest", last.is_some_and(|last| last.digest == manifest.last_digest)),
-        ("keys", stated_keys.eq(keys)),
+        ("keys", keys == manifest.keys),
     ];
     checks.into_iter().filter(|(_, same)| !same).map(|(what, _)| what).collect()
 }

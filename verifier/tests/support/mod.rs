@@ -13,7 +13,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use indelible_core::checkpoint::Checkpoint;
 use indelible_core::hash::{Digest, NodeHash, Sha256Hash};
 use indelible_core::json::Numbers;
-use indelible_core::key::{KeyId, PublicKey, RecordSignature, Signature, VKey};
+use indelible_core::key::{Ed25519Signature, KeyId, PublicKey, RecordSignature, VKey};
 use indelible_core::manifest::{Content, Manifest};
 use indelible_core::merkle::{CompactRange, NodeSource, inclusion, leaf_hash, perfect_subtrees};
 use indelible_core::name::{EventId, LedgerName, Origin, Seq, ServerName};
@@ -48,12 +48,12 @@ impl Signer {
         VKey::new(name, self.public()).unwrap()
     }
 
-    pub fn sign(&self, message: &[u8]) -> Signature {
-        Signature(self.0.sign(message).to_bytes())
+    pub fn sign(&self, message: &[u8]) -> Ed25519Signature {
+        Ed25519Signature(self.0.sign(message).to_bytes())
     }
 
     pub fn record(&self, digest: &Digest) -> RecordSignature {
-        RecordSignature { key_id: self.key_id(), signature: self.sign(digest.as_bytes()) }
+        RecordSignature { key_id: self.key_id(), signature: self.sign(digest.as_bytes()).into() }
     }
 
     /// A signed note.

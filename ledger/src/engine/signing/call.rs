@@ -135,7 +135,7 @@ impl Call {
             && let Some(answer) = driven.step()
         {
             let checked = answer.and_then(|signatures| {
-                check_all(&lane.key, &self.messages, &signatures)?;
+                check_all(&lane.keys, &self.messages, &signatures)?;
                 Ok(signatures)
             });
             self.answered(checked, lane, retries_max);

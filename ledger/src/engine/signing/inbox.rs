@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use indelible_core::key::Signature;
+use indelible_core::key::Ed25519Signature;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
@@ -19,7 +19,7 @@ pub(crate) enum Job {
 /// A text to sign beside the records: a checkpoint of an older size, a manifest.
 pub(crate) struct Note {
     pub(crate) text: String,
-    pub(crate) answer: oneshot::Sender<Result<Signature, SignError>>,
+    pub(crate) answer: oneshot::Sender<Result<Ed25519Signature, SignError>>,
 }
 
 #[derive(Default)]

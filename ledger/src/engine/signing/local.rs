@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use indelible_core::key::{PublicKey, Signature};
+use indelible_core::key::Signature;
 
+use super::super::lane::SignerKeys;
 use super::messages::{Messages, check_one, no_random};
 use crate::config::EngineLimits;
 use crate::signer::{SignError, Signer, block_on};
@@ -47,7 +48,7 @@ impl LocalSigning {
     /// [`SignError`]; there are no signatures then.
     pub(crate) fn sign(
         &mut self,
-        key: &PublicKey,
+        keys: &SignerKeys,
         messages: &Arc<Messages>,
     ) -> Result<Vec<Signature>, SignError> {
         let count = messages.len();
@@ -69,13 +70,13 @@ impl LocalSigning {
             _ => block_on(self.signer.sign(&messages.requests(0, count)))?,
         };
         messages.check_count(&signatures)?;
-        self.check_sample(key, messages, &signatures)?;
+        self.check_sample(keys, messages, &signatures)?;
         Ok(signatures)
     }
 
     fn check_sample(
         &mut self,
-        key: &PublicKey,
+        keys: &SignerKeys,
         messages: &Messages,
         signatures: &[Signature],
     ) -> Result<(), SignError> {
@@ -90,7 +91,7 @@ impl LocalSigning {
         let place = (u64::from_le_bytes(random) % signatures.len() as u64) as usize;
         let requests = messages.requests(place, place + 1);
         match (requests.first(), signatures.get(place)) {
-            (Some(request), Some(signature)) => check_one(key, request, signature),
+            (Some(request), Some(signature)) => check_one(keys, request, signature),
             _ => Ok(()),
         }
     }

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Instant;
 
 use indelible_core::checkpoint::Checkpoint;
-use indelible_core::key::Signature;
+use indelible_core::key::{Ed25519Signature, Signature};
 use indelible_core::note;
 use tokio::sync::oneshot;
 
@@ -33,7 +33,7 @@ use crate::signer::{SignError, SignRequest};
 
 pub(crate) use self::inbox::{Inbox, Job, Note};
 pub(crate) use self::local::LocalSigning;
-use self::messages::{Messages, check_one};
+use self::messages::{Messages, check_one, of_note, parted};
 use self::remote::Remote;
 
 /// A batch with what is to be signed of it.
@@ -85,7 +85,7 @@ impl Stage {
             let error = SignError::Unavailable("its key is not in this process".into());
             return self.refuse(prepared.batch, error, true);
         };
-        let signed = local.lock().sign(&self.lane.key, &prepared.messages);
+        let signed = local.lock().sign(&self.lane.keys, &prepared.messages);
         match signed {
             Ok(signatures) => self.hand_over(prepared, signatures, inline),
             Err(error) => self.refuse(prepared.batch, error, true),
@@ -127,7 +127,11 @@ impl Stage {
 
     fn hand_over(&self, prepared: Prepared, signatures: Vec<Signature>, inline: bool) {
         let Prepared { mut batch, checkpoints, messages, begun } = prepared;
-        let count = signatures.len() as u64;
+        let signatures = match parted(&self.lane.keys, &messages, signatures) {
+            Ok(signatures) => signatures,
+            Err(error) => return self.refuse(batch, error, true),
+        };
+        let count = messages.len() as u64;
         self.shared.metrics.signatures.add(count);
         self.lane.signatures.fetch_add(count, SeqCst);
         if !batch.runs.is_empty() {
@@ -156,11 +160,9 @@ impl Stage {
         runs: Vec<Sealed>,
         checkpoints: Vec<Checkpoint>,
         messages: &Messages,
-        signatures: Vec<Signature>,
+        (of_digests, of_notes): (Vec<Signature>, Vec<Ed25519Signature>),
     ) -> Result<Vec<RunToStore>, ReadError> {
-        let (of_digests, of_notes) =
-            signatures.split_at(messages.digests.len().min(signatures.len()));
-        let mut rest = of_digests;
+        let mut rest = &*of_digests;
         let notes = of_notes.iter().zip(&messages.notes);
         let with_notes = runs.into_iter().zip(checkpoints).zip(notes);
         with_notes
@@ -171,7 +173,7 @@ impl Stage {
                 };
                 let (own, others) = rest.split_at(count.min(rest.len()));
                 rest = others;
-                let line = note::signature_line(&sealed.entry.origin, &self.lane.key, signature);
+                let line = note::signature_line(&sealed.entry.origin, &self.lane.keys.note, signature);
                 let note = note::assemble(text, &line);
                 let signed = SignedRun {
                     creation: sealed.entry.signed_creation().cloned(),
@@ -214,15 +216,14 @@ impl Stage {
 ///
 /// # Errors
 /// [`SignError`].
-pub(crate) async fn sign_note(lane: &Lane, text: &str) -> Result<Signature, SignError> {
+pub(crate) async fn sign_note(lane: &Lane, text: &str) -> Result<Ed25519Signature, SignError> {
     if lane.local.is_some() {
         let request = SignRequest::Note(text);
         let signatures = lane.signer.sign(&[request]).await?;
-        let [signature] = signatures.as_slice() else {
-            return Err(SignError::Wrong("not one signature for one text".into()));
-        };
-        check_one(&lane.key, &request, signature)?;
-        return Ok(*signature);
+        if let Some(signature) = signatures.first() {
+            check_one(&lane.keys, &request, signature)?;
+        }
+        return of_note(signatures);
     }
     let gone = || SignError::Unavailable("the server is shutting down".into());
     let (answer, signed) = oneshot::channel();

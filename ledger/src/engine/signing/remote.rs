@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use indelible_core::key::Signature;
+use indelible_core::key::Ed25519Signature;
 use tokio::sync::oneshot;
 
 use super::call::{Call, Driven, probe};
 use super::inbox::{Job, Note};
-use super::messages::Messages;
+use super::messages::{Messages, of_note};
 use super::{Prepared, Stage};
 use crate::signer::SignError;
 
@@ -22,7 +22,7 @@ struct Ticket {
 
 /// A text that is with the signer.
 struct NoteTicket {
-    answer: oneshot::Sender<Result<Signature, SignError>>,
+    answer: oneshot::Sender<Result<Ed25519Signature, SignError>>,
     call: Call,
 }
 
@@ -104,10 +104,7 @@ impl<'a> Remote<'a> {
         }
         for done in self.notes.extract_if(.., |ticket| ticket.call.is_done()) {
             let signatures = done.call.into_outcome();
-            let one = signatures.and_then(|signatures| {
-                let wrong = || SignError::Wrong("no signature for the text".into());
-                signatures.first().copied().ok_or_else(wrong)
-            });
+            let one = signatures.and_then(of_note);
             // Who wanted it may have gone.
             let _ = done.answer.send(one);
         }

@@ -125,7 +125,7 @@ fn key(dir: &Path) -> Finding {
         return look("key", "there is no signing.key yet", "the first start makes one");
     }
     let key = match LocalEd25519::load(&path) {
-        Ok(key) => key.key(),
+        Ok(key) => key.note_key(),
         Err(error) => {
             return bad("key", error.to_string(), "without its key a server does not start");
         }
@@ -133,7 +133,7 @@ fn key(dir: &Path) -> Finding {
     let vkey_path = dir.join(PUBLIC_KEY_FILE);
     let vkey = fs::read_to_string(&vkey_path).ok().and_then(|text| VKey::parse_file(&text).ok());
     match vkey {
-        Some(vkey) if *vkey.key() == key => {
+        Some(vkey) if vkey.note_key() == Some(&key) => {
             good("key", format!("{} as {}", key.key_id().as_str(), vkey.name()))
         }
         Some(_) => bad(

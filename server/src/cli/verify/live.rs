@@ -154,9 +154,10 @@ impl Database {
         block.check_bodies(&bodies)?;
         for record in block.records() {
             let signature = record.signature.map(|signature| {
+                let key_id = KeyId::new(signature.key_id)?;
                 anyhow::Ok(RecordSignature {
-                    key_id: KeyId::new(signature.key_id)?,
-                    signature: Signature(signature.bytes.try_into()?),
+                    signature: Signature::new(&key_id, signature.bytes)?,
+                    key_id,
                 })
             });
             chunk.push(record.bytes_in(&bodies), record.digest, signature.transpose()?.as_ref());

@@ -56,6 +56,10 @@ pub(super) struct Args {
     /// public.vkey in the data folder, which shows only that the folder agrees with itself]
     #[arg(long = "key", value_name = "VKEY_OR_FILE")]
     keys: Vec<String>,
+    /// A file with the shared secret of a ledger whose records are signed with hmac-sha256; may be given
+    /// more than once
+    #[arg(long = "hmac-key", value_name = "FILE")]
+    hmac_keys: Vec<PathBuf>,
     /// A checkpoint saved earlier, which the ledger must still contain; may be given more than once
     #[arg(long = "head", value_name = "FILE")]
     heads: Vec<PathBuf>,
@@ -244,14 +248,17 @@ fn trust(args: &Args) -> anyhow::Result<Trust> {
         ));
     }
     for given in &args.keys {
-        keys::add_given(&mut trust, given).map_err(unfit)?;
+        keys::add_given(&mut trust, given).map_err(|error| unfit("--key", &error))?;
+    }
+    for path in &args.hmac_keys {
+        keys::add_hmac_file(&mut trust, path).map_err(|error| unfit("--hmac-key", &error))?;
     }
     Ok(trust)
 }
 
-fn unfit(error: GivenKeyError) -> anyhow::Error {
+fn unfit(option: &str, error: &GivenKeyError) -> anyhow::Error {
     match error {
-        GivenKeyError::Unreadable { .. } => anyhow!("--key {error}"),
-        error => usage(format!("--key {error}")),
+        GivenKeyError::Unreadable { .. } => anyhow!("{option} {error}"),
+        error => usage(format!("{option} {error}")),
     }
 }

@@ -169,6 +169,7 @@ impl<'a> Check<'a> {
         given.time = moment(self.begun);
         given.inputs = inputs();
         given.keys = self.trust.vkeys().iter().map(key_given).collect();
+        given.keys.extend(self.trust.secrets().iter().map(secret_given));
         given.heads = self.heads.iter().map(given::head_given).collect();
         let ledgers: Vec<&str> = self.how.ledger.iter().map(|name| name.as_str()).collect();
         let ledgers =
@@ -196,6 +197,17 @@ fn key_given(vkey: &indelible_core::key::VKey) -> KeyGiven {
         name: vkey.name().to_owned(),
         id: vkey.key().key_id().to_string(),
         vkey: vkey.to_string(),
+    }
+}
+
+/// What can be told of a shared secret, which is not the secret.
+fn secret_given(secret: &indelible_core::key::NamedHmacKey) -> KeyGiven {
+    KeyGiven {
+        name: secret.name().to_owned(),
+        id: secret.key().key_id().to_string(),
+        vkey: "a shared secret: whoever holds it, the one who checked included, could have signed \
+               what it signs"
+            .to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indelible_core::checkpoint::Checkpoint;
@@ -21,13 +21,17 @@ pub(crate) struct Keys {
     /// A key that you trust: a vkey, or a file with one in each line. May be given several times.
     #[arg(long, value_name = "VKEY_OR_FILE")]
     key: Vec<String>,
+    /// A file with the shared secret of a ledger whose records are signed with hmac-sha256. It proves
+    /// nothing to others: whoever can check with it can sign with it. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    hmac_key: Vec<PathBuf>,
 }
 
 impl Keys {
     /// The keys that were given. Without any, nothing can be verified: whoever changes a ledger can also
     /// put another key beside it.
     pub(crate) fn trust(&self) -> Result<Trust, Stop> {
-        if self.key.is_empty() {
+        if self.key.is_empty() && self.hmac_key.is_empty() {
             return Err(Stop(
                 EXIT_USAGE,
                 "no --key was given. Trust cannot come from the thing that is checked: whoever rewrites \
@@ -42,6 +46,13 @@ impl Keys {
                 let unreadable = matches!(error, GivenKeyError::Unreadable { .. });
                 let code = if unreadable { EXIT_UNCHECKED } else { EXIT_USAGE };
                 Stop(code, format!("--key {error}"))
+            })?;
+        }
+        for path in &self.hmac_key {
+            keys::add_hmac_file(&mut trust, path).map_err(|error| {
+                let unreadable = matches!(error, GivenKeyError::Unreadable { .. });
+                let code = if unreadable { EXIT_UNCHECKED } else { EXIT_USAGE };
+                Stop(code, format!("--hmac-key {error}"))
             })?;
         }
         Ok(trust)
