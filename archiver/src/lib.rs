@@ -20,7 +20,7 @@
 //! allowed.
 //!
 //! * `archiver`: one run, step by step; `cut`: where segments end; `ship`: one segment's way; `pack`: its
-//!   bytes; `resume`: where a vault stands; `news`: what the ledger says about it.
+//!   bytes; `resume`: where a vault stands; `turn`: who cuts next; `news`: what the ledger says about it.
 //! * [`Vault`]: the storage, a directory for now.
 
 mod archiver;
@@ -31,6 +31,7 @@ mod pack;
 mod progress;
 mod resume;
 mod ship;
+mod turn;
 mod vault;
 
 pub use archiver::{Archiver, Summary};

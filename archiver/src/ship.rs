@@ -16,6 +16,7 @@ use crate::archiver::Task;
 use crate::error::ArchiveError;
 use crate::pack::{PackError, Packed, Packer};
 use crate::resume::{self, Archived};
+use crate::turn::Turn;
 use crate::vault::{Upload, Vault, VaultError};
 
 /// Records read from the database at once.
@@ -25,15 +26,15 @@ const READ_BYTES: usize = 4 << 20;
 /// Bytes read back from the vault at once.
 const CHECK_BYTES: usize = 128 << 10;
 
-/// Packs, signs and stores one segment: from behind `last` up to `end` (exclusive), or earlier if it
+/// Packs, signs and stores one segment: from behind `last` up to the end that was chosen, or earlier if it
 /// grows too large. `done` records of the run were packed before.
 pub(crate) async fn segment(
     task: &Task<'_>,
     last: Option<&Archived>,
-    end: u64,
+    turn: Turn,
     done: u64,
 ) -> Result<Archived, ArchiveError> {
-    let (run, mut packed) = pack(task, last, end, done)?;
+    let (run, mut packed) = pack(task, last, turn, done)?;
     let manifest = manifest(task, run, &packed, last).await?;
     let unusable = |error: ManifestError| ArchiveError::Manifest { run, reason: error.to_string() };
     let text = manifest.signed_text().map_err(unusable)?;
@@ -62,10 +63,10 @@ pub(crate) async fn segment(
 fn pack(
     task: &Task<'_>,
     last: Option<&Archived>,
-    end: u64,
+    turn: Turn,
     done: u64,
 ) -> Result<(Run, Packed), ArchiveError> {
-    let size = task.info.size;
+    let (end, size) = (turn.end, task.info.size);
     let out_of_numbers = |_| ReadError::OutOfRange { asked: end, size };
     let first = Seq::new(last.map_or(0, Archived::end)).map_err(out_of_numbers)?;
     let prev = last.map(|last| last.manifest.last_digest);
@@ -87,7 +88,7 @@ fn pack(
             // Behind a signed record only: signed per commit, a segment that ended elsewhere would have an
             // end that no signature of a record covers.
             let may_end = record.signature.is_some();
-            if may_end && packer.plain_size() >= task.archiver.plain_bytes_cut {
+            if may_end && packer.plain_size() >= turn.plain_bytes_cut {
                 break 'cut;
             }
         }

@@ -54,7 +54,7 @@ pub(crate) fn entry(shared: &Shared, name: &LedgerName) -> Result<Arc<LedgerEntr
     if let Some(entry) = shared.ledgers.get(name) {
         return Ok(entry);
     }
-    let store = shared.store.get()?;
+    let store = shared.store.reading()?;
     let row = ledger_row(&*store, name)?.ok_or_else(|| ReadError::NotFound(name.clone()))?;
     let entry = Arc::new(LedgerEntry::new(settings(name, &row)?));
     let entry = shared.ledgers.insert(entry);
@@ -69,7 +69,7 @@ pub(crate) fn entry(shared: &Shared, name: &LedgerName) -> Result<Arc<LedgerEntr
 pub(crate) fn head(shared: &Shared, entry: &LedgerEntry) -> Result<Arc<Head>, ReadError> {
     match entry.head() {
         Some(head) => Ok(head),
-        None => load_head(&*shared.store.get()?, entry),
+        None => load_head(&*shared.store.reading()?, entry),
     }
 }
 

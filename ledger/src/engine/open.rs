@@ -31,6 +31,7 @@ use crate::store::{Read, Space, Store, StoreError, StoreOpener};
 pub(super) fn with_rocksdb(config: EngineConfig, signers: Signers) -> Result<Engine, OpenError> {
     let mut rocks = RocksConfig::new(database(&config.dir));
     rocks.opening = config.opening.clone();
+    rocks.open_files_max = config.limits.store_files_max;
     rocks.block_cache_bytes = config.limits.store_cache_bytes;
     with_store(config, signers, Arc::new(RocksOpener::new(rocks)))
 }
@@ -41,7 +42,7 @@ pub(super) fn with_store(
     opener: Arc<dyn StoreOpener>,
 ) -> Result<Engine, OpenError> {
     config.opening.set("taking the folder's locks");
-    let mut folder = DataFolder::open(&config.dir)?;
+    let mut folder = DataFolder::open_for(&config.dir, config.access)?;
     if let Some(database) = opener.folder() {
         folder.lock_database(database)?;
     }

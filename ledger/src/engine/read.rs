@@ -25,11 +25,11 @@ use crate::error::ReadError;
 use crate::rows::LedgerNumber;
 use crate::rows::ledger;
 use crate::signer::SignError;
-use crate::store::{Direction as ScanDirection, Scan, Space, Store};
+use crate::store::{Direction as ScanDirection, Read, Scan, Space};
 
 /// What a read of one ledger needs: the store, and how far the ledger is durable.
 struct At {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Read + Send + Sync>,
     entry: Arc<LedgerEntry>,
     head: Arc<Head>,
 }
@@ -91,7 +91,7 @@ impl Engine {
         let entry = lookup::entry(shared, ledger)?;
         let head = lookup::head(shared, &entry)?;
         // After the head: the store has at least what the head says.
-        Ok(At { store: shared.store.get()?, entry, head })
+        Ok(At { store: shared.store.reading()?, entry, head })
     }
 
     /// A ledger as of its last durable commit.
@@ -113,7 +113,7 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<LedgerInfo>, ReadError> {
         let shared = &self.inner.shared;
-        let store = shared.store.get()?;
+        let store = shared.store.reading()?;
         let from = after.map_or(Bound::Unbounded, |name| Bound::Excluded(ledger::key(name)));
         let scan = Scan { from, direction: ScanDirection::Forward, ..Scan::all(Space::Ledgers) };
         let rows = store.rows(&scan.take(limit))?;

@@ -1,13 +1,14 @@
 //! The files behind the tokens: written whole through a temporary file, never in place.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use indelible_core::hash::Sha256Hash;
+use indelible_ledger::folder::{FolderError, create_secret, replace_file};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -174,12 +175,7 @@ fn write_list(dir: &Path, tokens: Vec<Stored>) -> Result<(), TokenError> {
     let mut text = serde_json::to_vec_pretty(&TokenList { tokens })
         .map_err(|error| TokenError::Invalid { path: path.clone(), reason: error.to_string() })?;
     text.push(b'\n');
-    let temporary = dir.join(".tokens.json.tmp");
-    let _ = fs::remove_file(&temporary);
-    write_new(&temporary, &text)?;
-    let io = |error| TokenError::Io { path: path.clone(), error };
-    fs::rename(&temporary, &path).map_err(io)?;
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io)
+    Ok(replace_file(&path, &text)?)
 }
 
 pub(super) fn read_admin_token(dir: &Path) -> Result<String, TokenError> {
@@ -206,23 +202,11 @@ pub(super) fn ensure_admin_token(dir: &Path) -> Result<(), TokenError> {
         return Ok(());
     }
     let token = random_token()?;
-    // Linked into place when it is whole: a crash must not leave an empty token file behind.
-    let temporary = dir.join(".admin.token.tmp");
-    let _ = fs::remove_file(&temporary);
-    write_new(&temporary, format!("{token}\n").as_bytes())?;
-    fs::rename(&temporary, &path).map_err(|error| TokenError::Io { path: path.clone(), error })?;
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(|error| TokenError::Io { path: dir.to_owned(), error })
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), TokenError> {
-    let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(|error| TokenError::Io { path: PathBuf::from(path), error })
+    match create_secret(&path, format!("{token}\n").as_bytes()) {
+        // Another process was faster.
+        Ok(()) | Err(FolderError::Exists { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn random_token() -> Result<String, TokenError> {

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use indelible_core::name::LedgerName;
+use indelible_ledger::folder::FolderError;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
@@ -145,6 +146,9 @@ pub enum TokenError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] FolderError),
     /// The file is not what this program writes.
     #[error("{}: {reason}", path.display())]
     Invalid {

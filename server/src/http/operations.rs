@@ -392,7 +392,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/readyz",
         scope: None,
         summary: "Whether appends can be expected to work",
-        description: "Says more to who has a token that may read.",
+        description: "Says more to who has an admin token.",
         params: &[],
         takes: &[],
         answers: &[(200, JSON, "Status", "They can.")],

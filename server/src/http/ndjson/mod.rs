@@ -180,6 +180,7 @@ impl Request {
             _ => None,
         };
         let has_front = front.is_some();
+        let silent = if self.line_begun.is_none() { idle } else { too_slow };
         let committed = async {
             match front {
                 Some(pending) => pending.await,
@@ -195,7 +196,7 @@ impl Request {
             () = sender.closed(), if self.spool.is_empty() => Step::ClientGone,
             () = stopped(stop), if reading => Step::Stop,
             piece = timeout(patience, next_piece(body)), if reading && has_room => {
-                Step::Read(piece.unwrap_or_else(|_| Err(too_slow())))
+                Step::Read(piece.unwrap_or_else(|_| Err(silent())))
             }
         }
     }
@@ -373,6 +374,13 @@ impl Request {
             let _ = timeout(LINGER, rest).await;
         }
     }
+}
+
+/// No line came for as long as a stream is kept without any: nothing is wrong, and nothing is lost.
+fn idle() -> Problem {
+    let detail =
+        "no line came for limits.stream_idle_timeout_seconds; open another stream for the next one";
+    Problem::new(Code::StreamIdle, detail)
 }
 
 async fn next_piece(body: &mut Body) -> Piece {
