@@ -1,9 +1,5 @@
 //! What goes into an engine and what comes out: the values of its public methods.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,14 +8,11 @@ use indelible_core::hash::{Digest, NodeHash};
 use indelible_core::json::Numbers;
 use indelible_core::key::{LedgerKeys, RecordSignature};
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
-use indelible_core::receipt::Receipt;
 use indelible_core::record::PreparedEvent;
 use indelible_core::system::{Principals, SignPer};
 use indelible_core::time::Timestamp;
-use tokio::sync::oneshot;
 
-use crate::engine::run::{Answer, Outcome, SignedRun};
-use crate::error::{AppendError, EventError};
+use crate::signer::SignerName;
 
 /// One event to append.
 #[derive(Debug)]
@@ -40,7 +33,7 @@ pub enum Atomicity {
 }
 
 /// What record 0 fixes for ever, as far as its creator decides it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerSettings {
     /// Which records carry a signature of their own.
     pub sign_per: SignPer,
@@ -48,12 +41,15 @@ pub struct LedgerSettings {
     pub numbers: Numbers,
     /// What records say of who wrote them.
     pub principals: Principals,
+    /// Who signs the ledger; `None` is the engine's default signer.
+    pub signer: Option<SignerName>,
 }
 
-/// Numbers that a double does not carry are refused, and records do not say who wrote them.
+/// Numbers that a double does not carry are refused, records do not say who wrote them, and the default
+/// signer signs.
 impl From<SignPer> for LedgerSettings {
     fn from(sign_per: SignPer) -> Self {
-        Self { sign_per, numbers: Numbers::Exact, principals: Principals::Off }
+        Self { sign_per, numbers: Numbers::Exact, principals: Principals::Off, signer: None }
     }
 }
 
@@ -81,77 +77,6 @@ pub struct Accepted {
     pub signature: Option<RecordSignature>,
     /// Whether the event was there before; the other fields are those of the first time.
     pub duplicate: bool,
-}
-
-/// The answer to a group: durable, signed, and covered by `checkpoint`.
-#[derive(Debug, Clone)]
-pub struct Appended {
-    /// One for each event, in the order of submission. All `Ok` after [`Atomicity::AllOrNothing`].
-    pub results: Vec<Result<Accepted, EventError>>,
-    /// A checkpoint that includes every event of the results.
-    pub checkpoint: Arc<SignedCheckpoint>,
-    run: Option<Arc<SignedRun>>,
-    record: Option<Vec<u8>>,
-}
-
-impl Appended {
-    /// The receipt of the event at `index` of the results, from memory: there for the new event of a
-    /// group of one. `None` in larger groups, for an event that was refused, for a duplicate, and where
-    /// record 0 belongs into the receipt and has not been read yet: [`crate::Engine::receipt`] reads
-    /// these from the store.
-    #[must_use]
-    pub fn receipt(&self, index: usize) -> Option<Receipt> {
-        let accepted = self.results.get(index)?.as_ref().ok().filter(|one| !one.duplicate)?;
-        let run = self.run.as_ref()?;
-        let place = u32::try_from(accepted.seq.get().checked_sub(run.first.get())?).ok()?;
-        run.receipt(place, self.record.clone()?)
-    }
-}
-
-/// A group that has been taken. Resolves when it is durable, or has failed.
-///
-/// Dropping it does not take the group back.
-#[derive(Debug)]
-#[must_use = "the group's outcome is only known when this resolves"]
-pub struct Pending(pub(crate) oneshot::Receiver<Answer>);
-
-impl Pending {
-    /// Waits on this thread, for callers without an async runtime.
-    ///
-    /// # Errors
-    /// As the future itself.
-    pub fn wait(self) -> Result<Appended, AppendError> {
-        crate::signer::block_on(self)
-    }
-}
-
-impl Future for Pending {
-    type Output = Result<Appended, AppendError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|answer| match answer {
-            Ok(Ok(done)) => {
-                // Built here, on the caller's thread: the pipeline's threads do as little as possible.
-                let run = done.run;
-                let results = match done.outcome {
-                    Outcome::Fresh(indices) => {
-                        let accept =
-                            |index| run.as_ref().and_then(|run| run.accepted(index)).map(Ok);
-                        indices.filter_map(accept).collect()
-                    }
-                    Outcome::Mixed(results) => results
-                        .into_iter()
-                        .filter_map(|one| one.into_result(run.as_deref()))
-                        .collect(),
-                };
-                let checkpoint = done.checkpoint.ok_or(AppendError::Empty)?;
-                Ok(Appended { results, checkpoint, run, record: done.record })
-            }
-            Ok(Err(error)) => Err(error),
-            // The engine's threads are gone without an answer, which only a panic of theirs can do.
-            Err(_) => Err(AppendError::OutcomeUnknown { reason: "the engine has stopped".into() }),
-        })
-    }
 }
 
 /// A record as it is stored, with what belongs to it.

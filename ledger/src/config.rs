@@ -66,6 +66,36 @@ pub struct EngineLimits {
     pub store_files_max: u32,
     /// Threads that sign one batch with a signer in this process (1 or 2).
     pub sign_threads: usize,
+    /// How long a signer may take for one batch, all attempts included.
+    pub sign_deadline: Duration,
+    /// Attempts after the first where a signer says that it is not available.
+    pub sign_retries_max: u32,
+    /// Signatures of one signer's ledgers that may be on their way, from being sequenced until they are
+    /// durable. One batch always may.
+    pub signatures_in_flight_max: usize,
+    /// Bytes of events of one signer's ledgers that may be on their way likewise.
+    pub bytes_in_flight_max: usize,
+    /// Batches in a row that a signer fails before it is left alone for a while.
+    pub sign_failures_max: u32,
+    /// First and longest wait before a signer that was left alone is asked whether it works again.
+    pub signer_rest: (Duration, Duration),
+    /// How often a signer in another process is asked for its health when it has nothing to sign. The
+    /// answer may take as long.
+    pub signer_health_interval: Duration,
+    /// How long closing waits for signatures.
+    pub sign_close_deadline: Duration,
+    /// Records in one commit of the store, which may hold batches of several signers.
+    pub commit_events_max: usize,
+    /// Bytes of records in one commit of the store.
+    pub commit_bytes_max: usize,
+    /// Commits that a store may have at once, where it takes more than one.
+    pub commits_in_flight_max: usize,
+    /// Their bytes. One commit always may be on its way.
+    pub commit_bytes_in_flight_max: usize,
+    /// How long one commit of the store may take before the disk counts as hung.
+    pub write_deadline: Duration,
+    /// How long closing waits for what is on its way; then it leaves a hung disk alone.
+    pub close_deadline: Duration,
     /// How often the head file outside of the database is flushed. It is written with every commit; this
     /// long it may be behind after a power cut.
     pub head_interval: Duration,
@@ -92,6 +122,23 @@ impl Default for EngineLimits {
             store_cache_bytes: 128 << 20,
             store_files_max: 512,
             sign_threads: 2,
+            // A KMS answers in tens of milliseconds and shows its own trouble within seconds.
+            sign_deadline: Duration::from_secs(10),
+            sign_retries_max: 3,
+            // Eight full batches: a signer of 50 ms then lets 160 batches a second through.
+            signatures_in_flight_max: 16_384,
+            bytes_in_flight_max: 32 << 20,
+            sign_failures_max: 5,
+            signer_rest: (Duration::from_secs(1), Duration::from_secs(30)),
+            signer_health_interval: Duration::from_secs(5),
+            sign_close_deadline: Duration::from_secs(5),
+            commit_events_max: 16_384,
+            commit_bytes_max: 16 << 20,
+            commits_in_flight_max: 16,
+            commit_bytes_in_flight_max: 32 << 20,
+            // Disks that fail retry for seconds; one that is silent for so long has usually gone.
+            write_deadline: Duration::from_secs(30),
+            close_deadline: Duration::from_secs(40),
             head_interval: Duration::from_secs(1),
             reopen_backoff_max: Duration::from_secs(5),
             // More than time servers step a clock by in ordinary life, less than anyone would wish to

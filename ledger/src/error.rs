@@ -7,7 +7,7 @@ use indelible_core::key::KeyId;
 use indelible_core::name::{EventId, LedgerName, Seq, ServerName};
 
 use crate::api::{ClockJump, LedgerInfo};
-use crate::signer::SignError;
+use crate::signer::{SignError, SignerName, SignersError};
 use crate::store::StoreError;
 
 /// Why an engine does not open. Nothing has been changed then.
@@ -90,6 +90,9 @@ pub enum OpenError {
     /// What is stored contradicts itself.
     #[error("the database is damaged: {0}")]
     Corrupt(String),
+    /// The signers cannot be used together.
+    #[error(transparent)]
+    Signers(#[from] SignersError),
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -138,14 +141,15 @@ pub enum AppendError {
     },
     /// The ledger is signed with other keys than the one the engine has.
     #[error(
-        "the ledger is signed with {}, this server signs with {found}; start it with the ledger's key",
-        list(expected)
+        "the ledger is signed with {}, this server signs with {}; start it with the ledger's key",
+        list(expected),
+        list(found)
     )]
     OtherKey {
         /// The keys that the ledger says sign it now.
         expected: Vec<KeyId>,
-        /// The signer's key.
-        found: KeyId,
+        /// The signers' keys.
+        found: Vec<KeyId>,
     },
     /// Clients cannot write this system object, or it is not one.
     #[error("not a system record that can be appended: {0}")]
@@ -153,6 +157,16 @@ pub enum AppendError {
     /// The batch could not be signed. Nothing of it exists; try again.
     #[error("{0}; nothing was written, try again")]
     Signing(SignError),
+    /// The ledger's signer has failed so often that it is left alone for a while. Nothing was tried.
+    #[error("the signer '{signer}' fails: {reason}; try again in {} ms", retry_after.as_millis())]
+    SignerResting {
+        /// The signer.
+        signer: SignerName,
+        /// What it said last.
+        reason: Arc<str>,
+        /// When trying again makes sense.
+        retry_after: Duration,
+    },
     /// Something before this group in the pipeline failed, so it was not written either; try again.
     #[error("not written, because {reason}; try again in {} ms", retry_after.as_millis())]
     Unavailable {
@@ -185,6 +199,10 @@ pub enum AppendError {
     Read(#[from] ReadError),
 }
 
+fn quoted(names: &[SignerName]) -> String {
+    names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
+}
+
 fn list(keys: &[KeyId]) -> String {
     keys.iter().map(KeyId::as_str).collect::<Vec<_>>().join(", ")
 }
@@ -202,6 +220,7 @@ impl AppendError {
             Self::Busy { .. }
                 | Self::Closed
                 | Self::Signing(_)
+                | Self::SignerResting { .. }
                 | Self::Unavailable { .. }
                 | Self::EarlierFailed { .. }
                 | Self::OutcomeUnknown { .. }
@@ -223,6 +242,7 @@ impl AppendError {
         match self {
             Self::Busy { retry_after }
             | Self::Unavailable { retry_after, .. }
+            | Self::SignerResting { retry_after, .. }
             | Self::EarlierFailed { retry_after } => Some(*retry_after),
             Self::Closed | Self::Signing(_) => Some(Duration::from_secs(1)),
             // A person has to do something.
@@ -259,6 +279,14 @@ pub enum CreateError {
     /// It is already there, perhaps with another `sign_per`: look at it.
     #[error("the ledger '{}' exists already", .0.name)]
     Exists(Box<LedgerInfo>),
+    /// No signer of this engine has that name.
+    #[error("there is no signer '{name}' here; there is {}", quoted(.known))]
+    UnknownSigner {
+        /// The name that was asked for.
+        name: SignerName,
+        /// The names that there are.
+        known: Vec<SignerName>,
+    },
     /// The creation is an append like any other, and failed like one.
     #[error(transparent)]
     Append(#[from] AppendError),

@@ -29,14 +29,16 @@ pub mod store;
 pub mod testing;
 
 pub use api::{
-    Accepted, Appended, Atomicity, ClockJump, ClockState, Direction, LedgerInfo, LedgerSettings,
-    Pending, SignedCheckpoint, StoredRecord, Submission,
+    Accepted, Atomicity, ClockJump, ClockState, Direction, LedgerInfo, LedgerSettings,
+    SignedCheckpoint, StoredRecord, Submission,
 };
 pub use clock::{Clock, SystemClock};
 pub use config::{EngineConfig, EngineLimits};
-pub use engine::{Archived, Engine, Session};
+pub use engine::{Appended, Archived, Engine, Pending, Session};
 pub use error::{AppendError, CreateError, EventError, OpenError, ReadError};
-pub use metrics::{Counter, EngineMetrics, Gauge, Health, Histogram, HistogramSnapshot};
+pub use metrics::{
+    Counter, EngineMetrics, Gauge, Health, Histogram, HistogramSnapshot, LaneHealth, LaneInfo,
+};
 pub use opening::OpeningStep;
 pub use principal::{Principal, PrincipalError, Proof, Tenant};
-pub use signer::{LocalEd25519, SignError, SignRequest, Signer};
+pub use signer::{LocalEd25519, SignError, SignRequest, Signer, SignerName, Signers, SignersError};

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use indelible_core::key::KeyId;
+
 use crate::api::ClockJump;
+use crate::signer::SignerName;
 
 /// Buckets of commit and signing latency in microseconds: upper bounds, about 1, 2, 5 a decade.
 const LATENCY_US: [u64; 18] = [
@@ -95,6 +98,11 @@ impl Gauge {
         self.0.store(to, Relaxed);
     }
 
+    /// Takes one share of the number out and another in, where several add up to it.
+    pub(crate) fn replace(&self, before: u64, after: u64) {
+        self.0.fetch_add(after.wrapping_sub(before), Relaxed);
+    }
+
     /// The number.
     #[must_use]
     pub fn get(&self) -> u64 {
@@ -177,6 +185,43 @@ impl EngineMetrics {
     }
 }
 
+/// Whether the signer of one lane can do its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LaneHealth {
+    /// It signs, or has had nothing to sign.
+    Ready,
+    /// The last batch could not be signed, or its answer is overdue; the next may.
+    Failing {
+        /// What the signer said, or that it says nothing.
+        reason: Arc<str>,
+    },
+    /// A thread of the lane is gone; nothing of its ledgers is appended by this process any more.
+    Stopped {
+        /// What happened.
+        reason: Arc<str>,
+    },
+}
+
+/// One signer and what is on its way to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneInfo {
+    /// The signer's name.
+    pub name: SignerName,
+    /// Its key.
+    pub key_id: KeyId,
+    /// How it is.
+    pub health: LaneHealth,
+    /// Batches of its ledgers that are sequenced and not durable yet.
+    pub batches_in_flight: u64,
+    /// Signatures that it made.
+    pub signatures: u64,
+    /// Batches that it did not sign.
+    pub sign_failures: u64,
+    /// The last thing that went wrong, also when it is over.
+    pub last_error: Option<Arc<str>>,
+}
+
 /// Whether an engine can do its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
@@ -185,6 +230,11 @@ pub enum Health {
     /// The last batch could not be signed; the next may.
     SignerFailing {
         /// What the signer said.
+        reason: Arc<str>,
+    },
+    /// Some of several signers fail; the ledgers of the others are appended to.
+    SomeSignersFailing {
+        /// Which, and what they said.
         reason: Arc<str>,
     },
     /// The store failed and is being reopened; appends are refused until then.

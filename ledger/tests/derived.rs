@@ -195,7 +195,7 @@ fn a_database_is_built_anew_from_its_records_alone() {
     rebuild(&truth, &*store, 10, &mut |_| ()).unwrap();
     let built = Rows::of(&*store);
     assert_eq!(built.0, whole.0);
-    check_engine(&built, &signer().note_key()).unwrap();
+    check_engine(&built, &[signer().note_key()]).unwrap();
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn config(folder: &Path) -> EngineConfig {
 
 fn check(folder: &Path) -> u64 {
     let store = RocksOpener::new(RocksConfig::new(database(&folder.join("data")))).open().unwrap();
-    let checked = check_engine(&*store, &signer().note_key()).unwrap();
+    let checked = check_engine(&*store, &[signer().note_key()]).unwrap();
     store.close().unwrap();
     checked.records
 }

@@ -24,10 +24,13 @@ use indelible_ledger::{
 const GROUPS: u64 = 40;
 const EVENTS: u64 = 3;
 
-/// A place in which a batch takes four groups, so that most of them wait in the queue.
+/// A place in which a batch takes four groups, so that most of them wait in the queue, and a commit takes
+/// one batch, so that there are enough of them to fail.
 fn place() -> Place {
     let mut place = Place::new();
-    place.limits = EngineLimits { batch_events_max: 4 * EVENTS as usize, ..place.limits };
+    let events = 4 * EVENTS as usize;
+    place.limits =
+        EngineLimits { batch_events_max: events, commit_events_max: events, ..place.limits };
     place
 }
 

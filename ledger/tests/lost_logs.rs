@@ -206,7 +206,7 @@ fn a_log_that_was_lost_or_cut_keeps_the_engine_from_starting_and_is_named() {
             fs::write(&path, kept).unwrap();
             run(open(&dir).unwrap().close());
             let store = RocksOpener::new(RocksConfig::new(database(&dir))).open().unwrap();
-            let checked = check_engine(&*store, &signer().note_key()).unwrap();
+            let checked = check_engine(&*store, &[signer().note_key()]).unwrap();
             assert_eq!(checked.records, records, "log {log}, {loss:?}: put back");
             store.close().unwrap();
             fs::remove_dir_all(&dir).unwrap();

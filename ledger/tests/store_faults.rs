@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indelible_ledger::store::memory::{CommitFault, MemoryDisk};
-use indelible_ledger::store::{Batch, Scan, Space, Store, StoreError, StoreOpener};
+use indelible_ledger::store::{Batch, CommitTicket, Scan, Space, Store, StoreError, StoreOpener};
 
 fn row(key: &[u8]) -> Batch {
     let mut batch = Batch::new();
@@ -119,6 +119,34 @@ fn held_commits_wait_and_delayed_ones_take_their_time() {
     store.commit(&row(b"b")).unwrap();
     assert!(start.elapsed() >= Duration::from_millis(20));
     assert_eq!(disk.faults().commits(), 2);
+}
+
+#[test]
+fn commits_on_their_way_overlap_and_the_first_that_fails_takes_all_behind_it_along() {
+    let disk = MemoryDisk::new();
+    disk.faults().set_commit_latency(Duration::from_millis(100));
+    let store = open(&disk);
+    let (told, answers) = std::sync::mpsc::channel();
+    let begun = Instant::now();
+    disk.faults().fail_commit(6, CommitFault::persisted());
+    for key in 0..10u8 {
+        let told = told.clone();
+        let ticket = CommitTicket::new(move |done| told.send((key, done)).unwrap());
+        store.submit(row(&[key]), ticket);
+    }
+    for expected in 0..10 {
+        let (key, done) = answers.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!(key, expected);
+        match key {
+            0..6 => assert!(done.is_ok(), "{done:?}"),
+            6 => assert!(matches!(done, Err(StoreError::UnknownOutcome { .. })), "{done:?}"),
+            _ => assert!(matches!(done, Err(StoreError::Poisoned(_))), "{done:?}"),
+        }
+    }
+    // One after the other they would take a second.
+    assert!(begun.elapsed() < Duration::from_millis(700), "{:?}", begun.elapsed());
+    store.close().unwrap();
+    assert_eq!(open(&disk).rows(&Scan::all(Space::Meta)).unwrap().len(), 7);
 }
 
 #[test]

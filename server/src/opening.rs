@@ -4,11 +4,11 @@
 //! thread of its own, which is left behind when it takes too long; the process says what it was doing and
 //! ends.
 
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use indelible_ledger::store::StoreOpener;
-use indelible_ledger::{Engine, EngineConfig, OpenError, OpeningStep, Signer};
+use indelible_ledger::{Engine, EngineConfig, OpenError, OpeningStep, Signers};
 use tokio::sync::oneshot;
 
 /// Opening did not end in time.
@@ -44,7 +44,7 @@ pub(crate) enum NotOpened {
 /// [`NotOpened`].
 pub(crate) async fn engine(
     config: EngineConfig,
-    signer: Arc<dyn Signer>,
+    signers: Signers,
     store: Option<Box<dyn StoreOpener>>,
     timeout: Duration,
 ) -> Result<Engine, NotOpened> {
@@ -53,10 +53,7 @@ pub(crate) async fn engine(
     let opened = start(move || {
         // Signers may need the runtime that the engine is opened in.
         let _context = runtime.enter();
-        match store {
-            Some(store) => Engine::open_with_store(config, signer, store),
-            None => Engine::open(config, signer),
-        }
+        Engine::open_with(config, signers, store)
     });
     match tokio::time::timeout(timeout, opened).await {
         Ok(Ok(done)) => Ok(done?),

@@ -7,12 +7,12 @@ use aws_lc_rs::digest::{Context, SHA256};
 use indelible_core::hash::Digest;
 use tokio::sync::oneshot;
 
+use super::answer::Answer;
 use super::entry::LedgerEntry;
-use super::run::{Answer, Outcome, Sealed};
+use super::run::{Outcome, Sealed};
 use super::session::Turn;
 use crate::error::AppendError;
 use crate::rows::CommitNumber;
-use crate::rows::meta::StateRow;
 
 /// A group that waits for its batch.
 #[derive(Debug)]
@@ -31,23 +31,38 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     pub(crate) fn answer(self, answer: Answer) {
+        self.settle(answer).send();
+    }
+
+    /// Decides what the client is told. To be done in the order of the batches; telling it may come later.
+    pub(crate) fn settle(self, answer: Answer) -> Settled {
         let answer = match &self.turn {
             Some(turn) => turn.settle(answer),
             None => answer,
         };
+        Settled { to: self.answer, answer }
+    }
+}
+
+/// An answer that was decided and not given yet.
+pub(crate) struct Settled {
+    to: oneshot::Sender<Answer>,
+    answer: Answer,
+}
+
+impl Settled {
+    pub(crate) fn send(self) {
         // Whoever waited may have gone; what was written stays written.
-        let _ = self.answer.send(answer);
+        let _ = self.to.send(self.answer);
     }
 }
 
 /// A batch whose records are sealed: everything is decided but the signatures.
 pub(crate) struct Batch {
-    /// Ascends over all batches of this process.
+    /// Ascends over all batches of its lane.
     pub(crate) serial: u64,
-    /// The run of the pipeline; see [`super::entry::Tip::epoch`].
+    /// The run of the lane; see [`super::tip::Tip::epoch`].
     pub(crate) epoch: u64,
-    /// The engine's state after it. Unchanged when the batch has no records.
-    pub(crate) state: StateRow,
     /// One for each ledger that gets records, by ascending number.
     pub(crate) runs: Vec<Sealed>,
     pub(crate) waiting: Vec<Waiting>,
@@ -61,7 +76,7 @@ impl Batch {
 }
 
 /// Fails all of a batch's groups.
-pub(crate) fn fail_all(waiting: Vec<Waiting>, error: &AppendError) {
+pub(crate) fn fail_all(waiting: impl IntoIterator<Item = Waiting>, error: &AppendError) {
     for one in waiting {
         one.answer(Err(error.clone()));
     }

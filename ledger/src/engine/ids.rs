@@ -7,9 +7,9 @@ use indelible_core::name::{EventId, Seq};
 use indelible_core::record::RecordView;
 use indelible_core::time::Timestamp;
 
-use super::entry::Body;
 use super::records::{LoadedBlock, corrupt, first_at_or_after, load_block, load_bodies, signature};
 use super::resolve::{InLedger, Item};
+use super::tip::Body;
 use crate::api::Accepted;
 use crate::error::ReadError;
 use crate::rows::LedgerNumber;

@@ -9,9 +9,10 @@ use indelible_core::name::{LedgerName, Seq};
 use indelible_core::note::SignedNote;
 use indelible_core::system::Creation;
 
-use super::entry::{Head, LedgerEntry, Settings, Tip};
+use super::entry::{Head, LedgerEntry, Settings};
 use super::records::{LoadedBlock, corrupt, load_block};
 use super::shared::Shared;
+use super::tip::Tip;
 use crate::api::SignedCheckpoint;
 use crate::error::ReadError;
 use crate::rows::head::HeadRow;

@@ -1,24 +1,30 @@
-//! The engine: many ledgers, one pipeline.
+//! The engine: many ledgers, a lane for each signer, one place that commits.
 //!
 //! ```text
-//! submit -> queue -> sequencer -> signing -> committing -> answers
-//!           fair     ids, seq,    digests,   one synced
-//!           bounded  time, hash,  check-     write, then
-//!                    tree         points     published
+//!         one lane for each signer                        for all lanes
+//! submit -> queue -> sequencer -> signing ----+---------> committing -> answers
+//!           fair     ids, seq,    digests,    |           one synced
+//!           bounded  time, hash,  check-      |           write, then
+//!                    tree         points      |           published
+//! submit -> queue -> sequencer -> signing ----+
 //! ```
 //!
-//! Each stage is a thread of its own; while one batch is stored the next is signed and the one after is
-//! sequenced. A batch serves every ledger that has something queued, so ten thousand ledgers with one
-//! event each cost a few flushes, not ten thousand. Reads never enter the pipeline: they see what is
-//! durable.
+//! Sequencing and signing are a thread each in every lane; while one batch is stored the next is signed
+//! and the one after is sequenced. A batch serves every ledger of its lane that has something queued, and
+//! a commit everything that is signed, so ten thousand ledgers with one event each cost a few flushes, not
+//! ten thousand. What fails in a lane fails there only. Reads never enter a lane: they see what is durable.
 
+pub(crate) mod answer;
 mod batch;
 mod committing;
+mod condition;
 mod dropping;
 mod entry;
 mod fair;
 mod head_keeper;
 mod ids;
+mod lane;
+mod ledgers;
 mod lookup;
 mod lookups;
 pub(crate) mod nodes;
@@ -29,19 +35,23 @@ mod read;
 pub(crate) mod records;
 mod recovery;
 mod refusing;
+mod registry;
 mod resolve;
 mod rows_of_commit;
 pub(crate) mod run;
+mod running;
 mod sealing;
 mod sequencer;
 mod session;
 mod shared;
 mod signing;
 mod time;
+mod tip;
 mod watch;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use indelible_core::json::{Limits, Numbers};
 use indelible_core::name::{EventId, LedgerName};
@@ -50,24 +60,30 @@ use indelible_core::system::System;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use self::entry::{Body, LedgerEntry};
+use self::answer::Answer;
+pub use self::answer::{Appended, Pending};
+use self::committing::Desk;
+use self::condition::{LeftAlone, Refusal};
+use self::entry::LedgerEntry;
+use self::lane::Lane;
 use self::queue::{Group, Known, Refused, Work};
 use self::resolve::Item;
-use self::run::{Answer, Outcome};
+use self::run::Outcome;
+use self::running::Running;
 use self::sequencer::RETRY_AFTER;
 use self::session::Turn;
 use self::shared::Shared;
+use self::tip::Body;
 use crate::api::{
-    Accepted, Appended, Atomicity, ClockJump, ClockState, LedgerInfo, LedgerSettings, Pending,
-    Submission,
+    Accepted, Atomicity, ClockJump, ClockState, LedgerInfo, LedgerSettings, Submission,
 };
 use crate::config::EngineConfig;
 use crate::error::{AppendError, CreateError, EventError, OpenError, ReadError};
 use crate::folder::FolderError;
-use crate::metrics::{EngineMetrics, Health};
+use crate::metrics::{EngineMetrics, Health, LaneInfo};
 use crate::principal::{Principal, Tenant};
 use crate::rows::LedgerNumber;
-use crate::signer::Signer;
+use crate::signer::{Signer, SignerName, Signers};
 use crate::store::StoreOpener;
 
 pub(crate) use self::batch::engine_digest;
@@ -91,14 +107,29 @@ pub struct Engine {
 
 struct Inner {
     shared: Arc<Shared>,
-    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+    desk: Arc<Desk>,
+    running: Arc<Running>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    signer: Arc<dyn Signer>,
 }
 
 impl Inner {
-    /// Lets the pipeline finish what it took, and closes the store.
+    /// Takes nothing more. What was taken is finished; signatures are waited for a while only.
+    fn stop_taking(&self) {
+        let until = Instant::now() + self.shared.config.limits.sign_close_deadline;
+        self.shared.lanes.iter().for_each(|lane| lane.close(until));
+    }
+
+    /// Lets the lanes finish what they took, and closes the store.
     fn shut_down(&self) {
-        self.shared.queue.close();
-        for thread in std::mem::take(&mut *self.threads.lock()) {
+        self.stop_taking();
+        let limit = self.shared.config.limits.close_deadline;
+        let all_ended = self.running.wait(limit);
+        let threads = std::mem::take(&mut *self.threads.lock());
+        if !all_ended {
+            return self.leave_hanging(threads, limit);
+        }
+        for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("a thread of the engine has panicked");
             }
@@ -109,6 +140,33 @@ impl Inner {
         {
             tracing::error!(%error, "the database did not close cleanly; everything committed is safe");
         }
+    }
+
+    /// A write or a signer does not come back. Whoever waits is told; the threads that hang are left to
+    /// the end of the process, and the folder's lock with them.
+    fn leave_hanging(&self, threads: Vec<JoinHandle<()>>, limit: Duration) {
+        let names: Vec<&str> = threads
+            .iter()
+            .filter(|thread| !thread.is_finished())
+            .filter_map(|thread| thread.thread().name())
+            .collect();
+        let seconds = limit.as_secs_f32();
+        tracing::error!(
+            threads = names.join(", "),
+            "closing does not wait any longer for what has hung for {seconds} s (close_deadline); what was              acknowledged is safe, the next start reads the rest"
+        );
+        let reason: Arc<str> =
+            "the server was shut down while the disk did not answer to a write".into();
+        *self.shared.health.lock() = Health::Poisoned { reason: Arc::clone(&reason) };
+        self.desk.give_up_writes(&self.shared, &reason);
+        for lane in self.shared.lanes.iter() {
+            refusing::refuse(lane.queue.take_all(), &AppendError::Closed);
+            lane.queue.abandon();
+            lane.inbox.abandon();
+        }
+        *self.shared.health.lock() = Health::Closed;
+        // Not closed, which would wait for the write that hangs.
+        drop(self.shared.store.take("the engine is closed".into()));
     }
 }
 
@@ -130,7 +188,23 @@ impl Engine {
     /// # Errors
     /// [`OpenError`]; nothing has been changed then, and the text says what to do.
     pub fn open(config: EngineConfig, signer: Arc<dyn Signer>) -> Result<Self, OpenError> {
-        open::with_rocksdb(config, signer)
+        open::with_rocksdb(config, Signers::new(signer))
+    }
+
+    /// As [`Engine::open`] with several signers, each with ledgers of its own. One that fails or is slow
+    /// holds up its own ledgers only; all share the store and its commits.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_with(
+        config: EngineConfig,
+        signers: Signers,
+        store: Option<Box<dyn StoreOpener>>,
+    ) -> Result<Self, OpenError> {
+        match store {
+            Some(store) => open::with_store(config, signers, store.into()),
+            None => open::with_rocksdb(config, signers),
+        }
     }
 
     /// As [`Engine::open`] with another store; tests bring one in memory, whose every step can fail.
@@ -142,7 +216,7 @@ impl Engine {
         signer: Arc<dyn Signer>,
         store: Box<dyn StoreOpener>,
     ) -> Result<Self, OpenError> {
-        open::with_store(config, signer, store.into())
+        open::with_store(config, Signers::new(signer), store.into())
     }
 
     /// The same engine, through which `principal` writes: what is submitted, created and recorded through
@@ -167,10 +241,12 @@ impl Engine {
             Err(ReadError::NotFound(_)) => {}
             Err(error) => return Err(AppendError::Read(error).into()),
         }
+        let settings = settings.into();
+        let lane = self.lane_for(settings.signer.as_ref())?;
         let (answer, pending) = oneshot::channel();
-        let work = Work::Create(name.clone(), settings.into());
+        let work = Work::Create(name.clone(), settings);
         let tenant = self.tenant(&Tenant::of_ledger(&name));
-        self.push_wait(self.group_of(work, tenant, (1, 0), answer)).await?;
+        self.push_wait(&lane, self.group_of(work, tenant, (1, 0), answer)).await?;
         let done = pending.await.unwrap_or_else(|_| Err(stopped()))?;
         // It is there by now: an error that says "not created" would be untrue.
         let info = self
@@ -180,6 +256,15 @@ impl Engine {
             Outcome::Fresh(_) => Ok(info),
             Outcome::Mixed(_) => Err(CreateError::Exists(Box::new(info))),
         }
+    }
+
+    fn lane_for(&self, name: Option<&SignerName>) -> Result<Arc<Lane>, CreateError> {
+        let lanes = &self.inner.shared.lanes;
+        let lane = name.map_or_else(|| lanes.default(), |name| lanes.named(name));
+        lane.cloned().ok_or_else(|| CreateError::UnknownSigner {
+            name: name.cloned().unwrap_or_default(),
+            known: lanes.iter().map(|lane| lane.name.clone()).collect(),
+        })
     }
 
     /// Puts a group of events into the queue. Never blocks. Groups of one ledger are sequenced in the
@@ -211,8 +296,8 @@ impl Engine {
         atomicity: Atomicity,
         turn: Option<Turn>,
     ) -> Result<Pending, AppendError> {
-        let (group, pending) = self.group(ledger, events, atomicity, turn)?;
-        match self.inner.shared.queue.push(group) {
+        let (lane, group, pending) = self.group(ledger, events, atomicity, turn)?;
+        match lane.queue.push(group) {
             Ok(()) => Ok(pending),
             Err((_, refused)) => Err(self.refused(refused)),
         }
@@ -239,8 +324,8 @@ impl Engine {
         atomicity: Atomicity,
         turn: Option<Turn>,
     ) -> Result<Pending, AppendError> {
-        let (group, pending) = self.group_off_thread(ledger, events, atomicity, turn).await?;
-        self.push_wait(group).await?;
+        let (lane, group, pending) = self.group_off_thread(ledger, events, atomicity, turn).await?;
+        self.push_wait(&lane, group).await?;
         Ok(pending)
     }
 
@@ -255,8 +340,8 @@ impl Engine {
         events: Vec<Submission>,
         atomicity: Atomicity,
     ) -> Result<Pending, AppendError> {
-        let (group, pending) = self.group_off_thread(ledger, events, atomicity, None).await?;
-        match self.inner.shared.queue.push(group) {
+        let (lane, group, pending) = self.group_off_thread(ledger, events, atomicity, None).await?;
+        match lane.queue.push(group) {
             Ok(()) => Ok(pending),
             Err((_, refused)) => Err(self.refused(refused)),
         }
@@ -269,7 +354,7 @@ impl Engine {
         events: Vec<Submission>,
         atomicity: Atomicity,
         turn: Option<Turn>,
-    ) -> Result<(Group, Pending), AppendError> {
+    ) -> Result<(Arc<Lane>, Group, Pending), AppendError> {
         let ids = events.iter().filter(|one| one.id.is_some()).count();
         match &self.inner.shared.runtime {
             Some(runtime) if ids > IDS_INLINE_MAX => {
@@ -306,9 +391,9 @@ impl Engine {
         }
         let bytes = canonical.len();
         let item = Item::new(Some(id), Body::System(canonical));
-        let (group, pending) =
-            self.look_up(ledger, vec![item], bytes, Atomicity::AllOrNothing, None)?;
-        self.push_wait(group).await?;
+        let (lane, group, pending) =
+            self.look_up(self.writable(ledger)?, vec![item], bytes, Atomicity::AllOrNothing, None)?;
+        self.push_wait(&lane, group).await?;
         let appended: Appended = pending.await?;
         match appended.results.into_iter().next() {
             Some(Ok(accepted)) => Ok(accepted),
@@ -331,7 +416,7 @@ impl Engine {
         events: Vec<Submission>,
         atomicity: Atomicity,
         turn: Option<Turn>,
-    ) -> Result<(Group, Pending), AppendError> {
+    ) -> Result<(Arc<Lane>, Group, Pending), AppendError> {
         let limits = &self.inner.shared.config.limits;
         let (count, bytes) =
             (events.len(), events.iter().map(|one| one.event.len()).sum::<usize>());
@@ -346,10 +431,11 @@ impl Engine {
                 bytes_max: limits.batch_bytes_max,
             });
         }
-        let entry = self.writable(ledger)?;
+        let (lane, entry) = self.writable(ledger)?;
         let events = self.written(events, &entry, &self.tenant(&entry.tenant))?;
         let items = events.into_iter().map(|one| Item::new(one.id, Body::Event(one.event)));
-        let looked_up = self.look_up(ledger, items.collect(), bytes, atomicity, turn.clone());
+        let looked_up =
+            self.look_up((lane, entry), items.collect(), bytes, atomicity, turn.clone());
         if let (Some(turn), Err(_)) = (turn, &looked_up) {
             // What the client has sent behind it must not be appended without it.
             turn.fail();
@@ -361,18 +447,17 @@ impl Engine {
     /// everybody, has only to compare them with what is on its way.
     fn look_up(
         &self,
-        ledger: &LedgerName,
+        (lane, entry): (Arc<Lane>, Arc<LedgerEntry>),
         mut items: Vec<Item>,
         bytes: usize,
         atomicity: Atomicity,
         turn: Option<Turn>,
-    ) -> Result<(Group, Pending), AppendError> {
+    ) -> Result<(Arc<Lane>, Group, Pending), AppendError> {
         let shared = &self.inner.shared;
-        let entry = self.writable(ledger)?;
         let mut asked = None;
         if items.iter().any(|item| item.id.is_some()) {
             // In this order: what is durable after the first step is seen by the last.
-            asked = Some(shared.lookups.ask());
+            asked = Some(lane.lookups.ask());
             lookup::head(shared, &entry)
                 .and_then(|head| {
                     let (number, size) = (LedgerNumber(entry.number), head.size());
@@ -390,7 +475,7 @@ impl Engine {
         let tenant = self.tenant(&entry.tenant);
         let work = Work::Events(entry, items, atomicity, asked);
         let group = self.group_of(work, tenant, (events, bytes), answer);
-        Ok((Group { turn, known, ..group }, Pending(pending)))
+        Ok((lane, Group { turn, known, ..group }, Pending(pending)))
     }
 
     /// A group of so many events and bytes, in the name of whoever writes through this clone.
@@ -431,8 +516,8 @@ impl Engine {
         events.into_iter().enumerate().map(say).collect()
     }
 
-    /// A ledger that this engine can sign for, while it can store.
-    fn writable(&self, ledger: &LedgerName) -> Result<Arc<LedgerEntry>, AppendError> {
+    /// A ledger and the lane that signs it, while it can store.
+    fn writable(&self, ledger: &LedgerName) -> Result<(Arc<Lane>, Arc<LedgerEntry>), AppendError> {
         let shared = &self.inner.shared;
         if let Some(reason) = shared.poisoned() {
             return Err(AppendError::Unavailable { reason, retry_after: RETRY_AFTER });
@@ -447,24 +532,37 @@ impl Engine {
             }
             other => AppendError::Read(other),
         })?;
-        let keys = entry.keys.current();
-        if !keys.contains(&shared.key_id) {
-            let (expected, found) = (keys.to_vec(), shared.key_id.clone());
-            return Err(AppendError::OtherKey { expected, found });
+        match shared.lanes.of(entry.keys.current()) {
+            Some(lane) => match lane.condition.refuses() {
+                None => Ok((Arc::clone(lane), entry)),
+                Some(Refusal::Resting(LeftAlone { reason, retry_after })) => {
+                    Err(AppendError::SignerResting {
+                        signer: lane.name.clone(),
+                        reason,
+                        retry_after,
+                    })
+                }
+                Some(Refusal::Stopped(reason)) => {
+                    Err(AppendError::Unavailable { reason, retry_after: RETRY_AFTER })
+                }
+            },
+            None => Err(AppendError::OtherKey {
+                expected: entry.keys.current().to_vec(),
+                found: shared.lanes.iter().map(|lane| lane.key_id.clone()).collect(),
+            }),
         }
-        Ok(entry)
     }
 
-    async fn push_wait(&self, group: Group) -> Result<(), AppendError> {
+    async fn push_wait(&self, lane: &Lane, group: Group) -> Result<(), AppendError> {
         let shared = &self.inner.shared;
         let mut group = group;
         loop {
             // Before the attempt: room that comes up between the two must not be missed.
-            let room = shared.queue.room();
+            let room = lane.queue.room();
             if let Some(reason) = shared.poisoned() {
                 return Err(AppendError::Unavailable { reason, retry_after: RETRY_AFTER });
             }
-            match shared.queue.push(group) {
+            match lane.queue.push(group) {
                 Ok(()) => return Ok(()),
                 Err((_, Refused::Closed)) => return Err(AppendError::Closed),
                 Err((back, Refused::Full)) => group = *back,
@@ -487,6 +585,12 @@ impl Engine {
     #[must_use]
     pub fn health(&self) -> Health {
         self.inner.shared.health()
+    }
+
+    /// The signers, and how each is.
+    #[must_use]
+    pub fn lanes(&self) -> Vec<LaneInfo> {
+        self.inner.shared.lanes.iter().map(|lane| lane.info()).collect()
     }
 
     /// For how long the head file could not be written; `None` when it can.
@@ -522,10 +626,27 @@ impl Engine {
         &self.inner.shared.config
     }
 
-    /// The signer.
+    /// Whether the ledger is signed by the signer of that name; `None` stands for any.
+    #[must_use]
+    pub fn is_signed_by(&self, ledger: &LedgerInfo, name: Option<&SignerName>) -> bool {
+        let lane = self.inner.shared.lanes.of(ledger.keys.current());
+        name.is_none_or(|name| lane.is_some_and(|lane| lane.name == *name))
+    }
+
+    /// The signer of ledgers whose creator names none.
     #[must_use]
     pub fn signer(&self) -> Arc<dyn Signer> {
-        Arc::clone(&self.inner.shared.signer)
+        Arc::clone(&self.inner.signer)
+    }
+
+    /// The signer of a ledger; `None` when none here has its key.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn signer_of(&self, ledger: &LedgerName) -> Result<Option<Arc<dyn Signer>>, ReadError> {
+        let entry = lookup::entry(&self.inner.shared, ledger)?;
+        let lane = self.inner.shared.lanes.of(entry.keys.current());
+        Ok(lane.map(|lane| Arc::clone(&lane.signer)))
     }
 
     /// Takes nothing more, finishes and answers what was taken, writes the head file, closes the store.
@@ -533,7 +654,7 @@ impl Engine {
     pub async fn close(self) {
         let (done, closed) = oneshot::channel();
         // Before anything waits, so that nobody can submit from now on.
-        self.inner.shared.queue.close();
+        self.inner.stop_taking();
         let inner = Arc::clone(&self.inner);
         let spawned = std::thread::Builder::new().name("indelible-close".into()).spawn(move || {
             inner.shut_down();

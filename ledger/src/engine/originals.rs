@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
+use super::answer::Done;
 use super::entry::LedgerEntry;
 use super::ids::Tables;
 use super::lookup;
 use super::rows_of_commit::RunToPublish;
-use super::run::{Done, One, Outcome};
+use super::run::{One, Outcome};
 use super::shared::Shared;
 use crate::error::ReadError;
 use crate::rows::LedgerNumber;

@@ -2,16 +2,18 @@
 //! [`super::fair`]), first come first served within one, and the place where the sequencer sleeps.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use indelible_core::name::LedgerName;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
 
+use super::answer::Answer;
 use super::entry::LedgerEntry;
 use super::fair::{EVENT_COST_BYTES, Fair, KNOWN_COST_BYTES, Load};
 use super::lookups::Asked;
 use super::resolve::Item;
-use super::run::Answer;
 use super::session::Turn;
 use crate::api::{Atomicity, LedgerSettings};
 use crate::config::EngineLimits;
@@ -98,19 +100,41 @@ pub(crate) enum Next {
     Closed,
 }
 
-/// What of the pipeline decides whether another batch may be begun.
+/// What of the lane decides whether another batch may be begun.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pipeline {
     /// Batches that are sealed and not yet completed.
     pub(crate) in_flight: usize,
+    /// Their signatures.
+    pub(crate) signatures: usize,
+    /// Bytes of their events.
+    pub(crate) bytes: usize,
     /// A batch failed: nothing is begun until all that follow it are through.
     pub(crate) failed: bool,
+    /// Where signer or store answer slowly: when the next batch may be begun although it is small.
+    pub(crate) next_at: Option<Instant>,
 }
 
-/// Batches on their way at most: one being stored, one being signed, one being sequenced. The third is
-/// begun early only when there is work for half a batch; otherwise it is better to let more events
-/// gather while the disk is busy.
+impl Default for Pipeline {
+    fn default() -> Self {
+        Self { in_flight: 0, signatures: 0, bytes: 0, failed: true, next_at: None }
+    }
+}
+
+/// Batches on their way at most where signer and store are as fast as this process: one being stored, one
+/// being signed, one being sequenced. The third is begun early only when there is work for half a batch;
+/// otherwise it is better to let more events gather while the disk is busy. Where somebody answers slowly
+/// there may be more, bounded by signatures and bytes: waiting costs nothing but memory.
 const IN_FLIGHT_MAX: usize = 3;
+
+/// Whether a batch may be begun.
+enum Begin {
+    Now,
+    /// Not before then, unless more comes or something is through.
+    At(Instant),
+    /// Not before something comes or is through.
+    Later,
+}
 
 #[derive(Default)]
 struct State {
@@ -118,6 +142,8 @@ struct State {
     closed: bool,
     abandoned: bool,
     completions: Vec<Completion>,
+    /// As the sequencer said when it went to sleep; while it is awake it looks by itself.
+    pipeline: Pipeline,
 }
 
 pub(crate) struct Queue {
@@ -126,11 +152,20 @@ pub(crate) struct Queue {
     room: Notify,
     limits: EngineLimits,
     metrics: Arc<EngineMetrics>,
+    /// Events and bytes as the metrics have them of this queue.
+    reported: (AtomicU64, AtomicU64),
 }
 
 impl Queue {
     pub(crate) fn new(limits: EngineLimits, metrics: Arc<EngineMetrics>) -> Self {
-        Self { state: Mutex::default(), wake: Condvar::new(), room: Notify::new(), limits, metrics }
+        Self {
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            room: Notify::new(),
+            limits,
+            metrics,
+            reported: Default::default(),
+        }
     }
 
     /// Takes a group, or gives it back.
@@ -148,8 +183,12 @@ impl Queue {
         let (tenant, cost) = (group.tenant.clone(), group.cost());
         state.groups.push(&tenant, line, load, cost, group);
         self.report(&state);
+        // Only when it can do something: it sleeps on while batches are on their way and few events wait.
+        let wakes = !matches!(self.may_begin(&state), Begin::Later);
         drop(state);
-        self.wake.notify_one();
+        if wakes {
+            self.wake.notify_one();
+        }
         Ok(())
     }
 
@@ -180,15 +219,41 @@ impl Queue {
         self.room.notify_waiters();
     }
 
-    /// A batch has come to its end.
+    /// A batch has come to its end. The sequencer is woken only when it has something to do about it.
     pub(crate) fn complete(&self, completion: Completion) {
-        self.state.lock().completions.push(completion);
-        self.wake.notify_one();
+        let mut state = self.state.lock();
+        state.completions.push(completion);
+        // After a failure it waits for the last of what is on its way, whatever becomes of that.
+        let wakes = !completion.durable
+            || !state.groups.is_empty()
+            || state.closed
+            || state.pipeline.failed;
+        drop(state);
+        if wakes {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Batches that are sealed and have not come to their end.
+    pub(crate) fn in_flight(&self) -> usize {
+        let state = self.state.lock();
+        state.pipeline.in_flight.saturating_sub(state.completions.len())
+    }
+
+    /// Takes out everything that waits: nothing of it can be sequenced now.
+    pub(crate) fn take_all(&self) -> Vec<Group> {
+        let mut state = self.state.lock();
+        let mut groups = std::mem::take(&mut state.groups);
+        self.report(&state);
+        drop(state);
+        self.room.notify_waiters();
+        groups.gather(Load { events: usize::MAX, bytes: usize::MAX })
     }
 
     /// Sleeps until there is something to do.
     pub(crate) fn next(&self, pipeline: Pipeline) -> Next {
         let mut state = self.state.lock();
+        state.pipeline = pipeline;
         loop {
             if state.abandoned {
                 return Next::Closed;
@@ -196,10 +261,13 @@ impl Queue {
             if !state.completions.is_empty() {
                 return Next::Completed(std::mem::take(&mut state.completions));
             }
-            if self.may_begin(&state, pipeline) {
+            let begin = self.may_begin(&state);
+            if matches!(begin, Begin::Now) {
                 let limits = &self.limits;
                 let max = Load { events: limits.batch_events_max, bytes: limits.batch_bytes_max };
                 let groups = state.groups.gather(max);
+                // Awake from here on: nobody needs to wake it.
+                state.pipeline.failed = true;
                 self.report(&state);
                 drop(state);
                 self.room.notify_waiters();
@@ -208,21 +276,43 @@ impl Queue {
             if state.closed && state.groups.is_empty() && pipeline.in_flight == 0 {
                 return Next::Closed;
             }
-            self.wake.wait(&mut state);
+            match begin {
+                Begin::At(at) => drop(self.wake.wait_until(&mut state, at)),
+                _ => self.wake.wait(&mut state),
+            }
         }
     }
 
-    fn may_begin(&self, state: &State, pipeline: Pipeline) -> bool {
+    fn may_begin(&self, state: &State) -> Begin {
+        let pipeline = &state.pipeline;
+        if state.groups.is_empty() || pipeline.failed {
+            return Begin::Later;
+        }
         let load = state.groups.load();
         let early = load.events >= self.limits.batch_events_max / 2
             || load.bytes >= self.limits.batch_bytes_max / 2;
         let room = if early { IN_FLIGHT_MAX } else { IN_FLIGHT_MAX - 1 };
-        !state.groups.is_empty() && !pipeline.failed && pipeline.in_flight < room
+        // What has ended and was not told yet leaves its place to others.
+        if pipeline.in_flight.saturating_sub(state.completions.len()) < room {
+            return Begin::Now;
+        }
+        let is_bounded = pipeline.signatures >= self.limits.signatures_in_flight_max
+            || pipeline.bytes >= self.limits.bytes_in_flight_max;
+        match pipeline.next_at {
+            Some(_) if is_bounded => Begin::Later,
+            Some(at) if early || at <= Instant::now() => Begin::Now,
+            Some(at) => Begin::At(at),
+            None => Begin::Later,
+        }
     }
 
     fn report(&self, state: &State) {
+        // Every lane has a queue; the numbers are of all.
         let load = state.groups.load();
-        self.metrics.queue_events.set(load.events as u64);
-        self.metrics.queue_bytes.set(load.bytes as u64);
+        let (events, bytes) = (load.events as u64, load.bytes as u64);
+        let before = self.reported.0.swap(events, Relaxed);
+        self.metrics.queue_events.replace(before, events);
+        let before = self.reported.1.swap(bytes, Relaxed);
+        self.metrics.queue_bytes.replace(before, bytes);
     }
 }

@@ -19,12 +19,12 @@ use super::ids;
 use super::lookup;
 use super::nodes::StoredNodes;
 use super::records::{self, corrupt};
-use super::signing::check_one;
+use super::signing::sign_note;
 use crate::api::{Direction, LedgerInfo, SignedCheckpoint, StoredRecord};
 use crate::error::ReadError;
 use crate::rows::LedgerNumber;
 use crate::rows::ledger;
-use crate::signer::{SignError, SignRequest};
+use crate::signer::SignError;
 use crate::store::{Direction as ScanDirection, Read, Scan, Space};
 
 /// What a read of one ledger needs: the store, and how far the ledger is durable.
@@ -315,16 +315,16 @@ impl Engine {
         ledger: &LedgerName,
         size: u64,
     ) -> Result<SignedCheckpoint, ReadError> {
-        let (checkpoint, known) = {
+        let (entry, checkpoint, known) = {
             let at = self.at(ledger)?;
             let (origin, root) = (at.entry.origin.clone(), at.root_at(size)?);
             let known = (size == at.head.size()).then(|| (*at.head.checkpoint).clone());
-            (Checkpoint { origin, size, root }, known)
+            (Arc::clone(&at.entry), Checkpoint { origin, size, root }, known)
         };
         if let Some(known) = known {
             return Ok(known);
         }
-        let note = self.sign_text(&checkpoint.origin, &checkpoint.body()).await?;
+        let note = self.sign_text(&entry, &checkpoint.body()).await?;
         Ok(SignedCheckpoint { checkpoint, note })
     }
 
@@ -334,25 +334,20 @@ impl Engine {
     /// [`ReadError::NotSignable`] for a text that could be taken for a checkpoint of this or another
     /// ledger, or that no note can carry.
     pub async fn sign_note(&self, ledger: &LedgerName, text: &str) -> Result<String, ReadError> {
-        let origin = lookup::entry(&self.inner.shared, ledger)?.origin.clone();
+        let entry = lookup::entry(&self.inner.shared, ledger)?;
         if !note::is_text(text) || may_be_checkpoint(text) {
             return Err(ReadError::NotSignable);
         }
-        self.sign_text(&origin, text).await
+        self.sign_text(&entry, text).await
     }
 
-    async fn sign_text(&self, origin: &str, text: &str) -> Result<String, ReadError> {
-        let shared = &self.inner.shared;
-        let request = SignRequest::Note(text);
-        let signatures = shared.signer.sign(&[request]).await?;
-        let [signature] = signatures.as_slice() else {
-            return Err(SignError::Wrong("not one signature for one text".into()).into());
-        };
-        check_one(shared, &request, signature)?;
-        let signature = signature.ed25519().ok_or_else(|| {
-            SignError::Wrong("a note is signed with another key than Ed25519".into())
-        })?;
-        Ok(note::assemble(text, &note::signature_line(origin, &shared.note_key, signature)))
+    /// Signs a text with the ledger's own signer.
+    async fn sign_text(&self, entry: &LedgerEntry, text: &str) -> Result<String, ReadError> {
+        let nobody = || SignError::Refused("no signer of this server has the ledger's key".into());
+        let lane = self.inner.shared.lanes.of(entry.keys.current()).ok_or_else(nobody)?;
+        let signature = sign_note(lane, text).await?;
+        let line = note::signature_line(&entry.origin, &lane.keys.note, &signature);
+        Ok(note::assemble(text, &line))
     }
 
     /// The ledger's durable size, and every change of it.

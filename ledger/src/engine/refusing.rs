@@ -3,10 +3,10 @@
 use indelible_core::name::Seq;
 use tokio::sync::oneshot;
 
+use super::answer::Answer;
 use super::batch::Waiting;
 use super::queue::Group;
 use super::resolve::Found;
-use super::run::Answer;
 use super::sealing::Sealing;
 use super::sequencer::RETRY_AFTER;
 use super::session::{Turn, earlier_failed};

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use indelible_core::name::{EventId, Seq};
 
-use super::entry::{Body, LedgerEntry, Tip};
+use super::entry::LedgerEntry;
 use super::ids;
 use super::lookups::Asked;
+use super::tip::{Body, Tip};
 use crate::api::Accepted;
 use crate::error::{EventError, ReadError};
 use crate::rows::LedgerNumber;

@@ -14,7 +14,7 @@ use indelible_core::time::Timestamp;
 
 use super::entry::LedgerEntry;
 use crate::api::{Accepted, SignedCheckpoint};
-use crate::error::{AppendError, EventError};
+use crate::error::EventError;
 use crate::rows::block::BlockBuilder;
 use crate::rows::id::{ContentHash, IdHash};
 use crate::rows::kind::KindRow;
@@ -67,6 +67,19 @@ impl Sealed {
     /// The ledger's size with this run.
     pub(crate) fn size(&self) -> u64 {
         self.growth.size()
+    }
+
+    /// Bytes of its records.
+    pub(crate) fn record_bytes(&self) -> usize {
+        self.blocks.iter().map(|(block, _)| block.record_bytes()).sum()
+    }
+
+    /// How many signatures it needs, its checkpoint's included.
+    pub(crate) fn signatures(&self) -> usize {
+        1 + match &self.to_sign {
+            ToSign::All => self.facts.digests.len(),
+            ToSign::These(places) => places.len(),
+        }
     }
 
     /// How many of its records have an id with a row.
@@ -195,18 +208,4 @@ impl One {
             Self::Refused(error) => Some(Err(error)),
         }
     }
-}
-
-/// What a group's waiter gets.
-pub(crate) type Answer = Result<Done, AppendError>;
-
-/// A group's outcome with what it refers to.
-#[derive(Debug)]
-pub(crate) struct Done {
-    pub(crate) outcome: Outcome,
-    pub(crate) run: Option<Arc<SignedRun>>,
-    /// The record of a group of one event, for its receipt.
-    pub(crate) record: Option<Vec<u8>>,
-    /// `None` only for the creation of a ledger that is there already.
-    pub(crate) checkpoint: Option<Arc<SignedCheckpoint>>,
 }

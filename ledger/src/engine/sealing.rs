@@ -10,9 +10,10 @@ use indelible_core::record::{Place, RecordError, seal_system};
 use indelible_core::system::{Creation, SignPer};
 use indelible_core::time::Timestamp;
 
-use super::entry::{Body, LedgerEntry, Tip};
+use super::entry::LedgerEntry;
 use super::records::{corrupt, digests};
 use super::run::{Facts, RunId, Sealed, ToSign};
+use super::tip::{Body, Tip};
 use crate::derived::kind_of;
 use crate::error::ReadError;
 use crate::rows::LedgerNumber;

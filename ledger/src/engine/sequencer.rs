@@ -1,16 +1,16 @@
-//! The sequencer: the one thread that decides. It gives every record its place, its time and its id,
-//! seals it, and hands whole batches on to be signed.
+//! The sequencer: the one thread of a lane that decides. It gives every record its place, its time and its
+//! id, seals it, and hands whole batches on to be signed.
 //!
 //! It runs ahead of the disk: a batch is chained to the one before while that one is still being signed
 //! or stored. What is on its way is kept in each ledger's [`Tip`]. When a batch fails, everything chained
-//! to it fails too; once all of it is out of the pipeline the sequencer begins a new epoch, in which
-//! every tip starts again from the durable head.
+//! to it fails too; once all of it is out of the lane the sequencer begins a new epoch, in which every tip
+//! starts again from the durable head. A ledger that cannot be read fails its own groups only: its tip is
+//! set aside until what is on its way of it has ended, and is loaded anew then.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
 use indelible_core::key::LedgerKeys;
 use indelible_core::limits::UNSIGNED_RUN_MAX;
 use indelible_core::name::{LedgerName, Origin, Seq};
@@ -18,27 +18,44 @@ use indelible_core::system::Creation;
 use indelible_core::time::Timestamp;
 use tokio::sync::oneshot;
 
-use super::batch::{Batch, Waiting, engine_digest, fail_all};
-use super::entry::{Body, InFlight, LedgerEntry, Settings, Tip};
+use super::answer::Answer;
+use super::batch::{Batch, Waiting};
+use super::entry::{LedgerEntry, Settings};
+use super::lane::Lane;
 use super::lookup;
 use super::lookups::Asked;
 use super::queue::{Completion, Group, Next, Pipeline, Work};
+use super::records::corrupt;
 use super::refusing::{refuse, refuse_conflicts, refuse_overflow, refused, unavailable};
+use super::registry::Claim;
 use super::resolve::{Found, GivenId, Item, resolve};
-use super::run::{Answer, One, Outcome, RunId, Sealed};
+use super::run::{One, Outcome, RunId, Sealed};
 use super::sealing::Sealing;
 use super::session::{Turn, earlier_failed};
 use super::shared::Shared;
+use super::signing::{Job, Stage};
+use super::tip::{Body, InFlight, Tip};
 use crate::api::{Atomicity, LedgerSettings};
 use crate::error::{AppendError, EventError, ReadError};
-use crate::rows::CommitNumber;
 use crate::rows::id::IdHash;
-use crate::rows::meta::StateRow;
 use crate::server_id::ServerIds;
 use crate::store::Read;
 
 /// When a client should try again after a failure that the engine recovers from by itself.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// A batch of so few signatures is signed, and committed where nobody else does, by the sequencer itself
+/// when nothing of its lane is on its way: handing it over twice would take longer. A lone event of a
+/// ledger that is signed per record has two.
+const INLINE_SIGNATURES_MAX: usize = 2;
+
+/// A signer and a store that together answer within this count as fast: waiting for them is no reason to
+/// have more than a few batches on their way.
+const SLOW_FROM: Duration = Duration::from_millis(5);
+
+/// Batches that are begun within one latency of a slow signer or store: an event then waits an eighth of
+/// it for its batch.
+const BATCHES_PER_LATENCY: u32 = 8;
 
 /// Ids of durable batches that are remembered for groups that were looked up before: some 20 MB.
 const SETTLED_IDS_MAX: usize = 1 << 18;
@@ -46,6 +63,8 @@ const SETTLED_IDS_MAX: usize = 1 << 18;
 /// A batch that was handed on, as far as the sequencer must remember it.
 struct Departed {
     serial: u64,
+    signatures: usize,
+    bytes: usize,
     ledgers: Vec<Arc<LedgerEntry>>,
     creating: Vec<LedgerName>,
     /// How many of its records have ids that clients gave.
@@ -57,20 +76,23 @@ struct Departed {
 
 pub(crate) struct Sequencer {
     shared: Arc<Shared>,
-    next_stage: Sender<Batch>,
+    lane: Arc<Lane>,
+    signing: Stage,
     epoch: u64,
     serial: u64,
     /// Something of this epoch failed: nothing new until all of it is through.
     failed: bool,
     departed: VecDeque<Departed>,
+    /// Signatures and bytes of what has departed.
+    signatures: usize,
+    bytes: usize,
+    begun: Instant,
     /// Batches that are durable, and whose ids are still remembered.
     settled: VecDeque<Departed>,
     settled_ids: usize,
-    /// The engine's state after the last batch that was handed on.
-    state: StateRow,
     ids: ServerIds,
-    /// Ledgers whose creation is on its way.
-    creating: HashSet<LedgerName>,
+    /// Ledgers whose records could not be sealed, and the last batch that has some of them.
+    set_aside: HashMap<u64, (Arc<LedgerEntry>, u64)>,
     clock_is_behind: bool,
 }
 
@@ -82,25 +104,26 @@ struct Forming<'a> {
     by_ledger: HashMap<u64, usize>,
     waiting: Vec<Waiting>,
     creating: Vec<LedgerName>,
-    ledgers: u64,
     clock_was_behind: bool,
 }
 
 impl Sequencer {
-    pub(crate) fn new(shared: Arc<Shared>, next_stage: Sender<Batch>) -> Self {
-        let state = *shared.state.lock();
+    pub(crate) fn new(signing: Stage) -> Self {
         Self {
-            shared,
-            next_stage,
+            shared: Arc::clone(&signing.shared),
+            lane: Arc::clone(&signing.lane),
+            signing,
             epoch: 0,
             serial: 0,
             failed: false,
             departed: VecDeque::new(),
+            signatures: 0,
+            bytes: 0,
+            begun: Instant::now(),
             settled: VecDeque::new(),
             settled_ids: 0,
-            state,
             ids: ServerIds::default(),
-            creating: HashSet::new(),
+            set_aside: HashMap::new(),
             clock_is_behind: false,
         }
     }
@@ -108,8 +131,7 @@ impl Sequencer {
     /// Works until the queue is closed and empty and everything is through.
     pub(crate) fn run(mut self) {
         loop {
-            let pipeline = Pipeline { in_flight: self.departed.len(), failed: self.failed };
-            match self.shared.queue.next(pipeline) {
+            match self.lane.queue.next(self.pipeline()) {
                 Next::Batch(groups) => self.batch(groups),
                 Next::Completed(completions) => {
                     completions.into_iter().for_each(|completion| self.completed(completion));
@@ -119,31 +141,53 @@ impl Sequencer {
         }
     }
 
+    fn pipeline(&self) -> Pipeline {
+        let latency = self.lane.sign_latency.get() + self.shared.store_latency.get();
+        Pipeline {
+            in_flight: self.departed.len(),
+            signatures: self.signatures,
+            bytes: self.bytes,
+            failed: self.failed,
+            next_at: (latency >= SLOW_FROM).then(|| self.begun + latency / BATCHES_PER_LATENCY),
+        }
+    }
+
     fn completed(&mut self, completion: Completion) {
         let place = self.departed.iter().position(|batch| batch.serial == completion.serial);
         let Some(batch) = place.and_then(|place| self.departed.remove(place)) else { return };
+        self.signatures -= batch.signatures;
+        self.bytes -= batch.bytes;
         if !completion.durable {
             self.failed = true;
             batch.turns.iter().for_each(Turn::fail);
         }
         for name in &batch.creating {
-            self.creating.remove(name);
+            self.shared.registry.release(name);
         }
         if completion.durable {
-            self.shared.lookups.durable(batch.serial);
+            self.lane.lookups.durable(batch.serial);
             self.settled_ids += batch.given_ids;
         }
         self.settled.push_back(batch);
         self.forget_settled();
+        self.take_back();
         if self.failed && self.departed.is_empty() {
             self.begin_epoch();
+        }
+    }
+
+    /// Ledgers of which nothing is on its way any more start again from their durable heads.
+    fn take_back(&mut self) {
+        let oldest = self.departed.front().map_or(u64::MAX, |batch| batch.serial);
+        for (_, (entry, _)) in self.set_aside.extract_if(|_, (_, last)| *last < oldest) {
+            *entry.tip.lock() = None;
         }
     }
 
     /// Forgets the ids of batches that every group has in the store that was, or will be, looked up; and
     /// the oldest of them in any case where they are too many.
     fn forget_settled(&mut self) {
-        let known_to_all = self.shared.lookups.known_to_all();
+        let known_to_all = self.lane.lookups.known_to_all();
         while let Some(batch) = self.settled.pop_front_if(|batch| {
             batch.serial <= known_to_all || self.settled_ids > SETTLED_IDS_MAX
         }) {
@@ -163,12 +207,17 @@ impl Sequencer {
         // The tips that remember these ids count for nothing any more.
         self.settled.clear();
         self.settled_ids = 0;
-        self.creating.clear();
-        self.state = *self.shared.state.lock();
     }
 
     fn batch(&mut self, groups: Vec<Group>) {
         let started = Instant::now();
+        if self.lane.closes_at().is_some_and(|closes| closes <= started) {
+            return refuse(groups, &AppendError::Closed);
+        }
+        // A write that hangs leaves the store readable; nothing is begun on it.
+        if let Some(reason) = self.shared.poisoned() {
+            return refuse(groups, &AppendError::Unavailable { reason, retry_after: RETRY_AFTER });
+        }
         let store = match self.shared.store.get() {
             Ok(store) => store,
             Err(error) => return refuse(groups, &unavailable(error)),
@@ -177,11 +226,8 @@ impl Sequencer {
             Ok(now) => now,
             Err(jump) => return refuse(groups, &jump.into()),
         };
-        // A store that failed while nothing was in the pipeline has come back with another state.
-        if self.departed.is_empty() {
-            self.state = *self.shared.state.lock();
-        }
         self.serial += 1;
+        self.begun = started;
         let mut forming = Forming {
             store: &*store,
             now,
@@ -189,7 +235,6 @@ impl Sequencer {
             by_ledger: HashMap::new(),
             waiting: Vec::with_capacity(groups.len()),
             creating: Vec::new(),
-            ledgers: self.state.ledgers,
             clock_was_behind: false,
         };
         for group in groups {
@@ -197,15 +242,8 @@ impl Sequencer {
             forming.waiting.push(waiting);
         }
         self.report_clock(&forming);
-        if let Err((waiting, error)) = self.seal(forming, started) {
-            // Tips have moved over records that will never be: start again from what is durable.
-            waiting.iter().filter_map(|one| one.turn.as_ref()).for_each(Turn::fail);
-            fail_all(waiting, &AppendError::Read(error));
-            self.failed = true;
-            if self.departed.is_empty() {
-                self.begin_epoch();
-            }
-        }
+        let batch = self.seal(forming, started);
+        self.hand_on(batch);
     }
 
     fn report_clock(&mut self, forming: &Forming<'_>) {
@@ -268,22 +306,42 @@ impl Sequencer {
         name: LedgerName,
         settings: LedgerSettings,
     ) -> Result<Option<Arc<LedgerEntry>>, AppendError> {
-        if self.creating.contains(&name) || lookup::ledger_row(forming.store, &name)?.is_some() {
+        match self.shared.registry.claim(&name, self.lane.index) {
+            Claim::Granted => {}
+            Claim::Mine => return Ok(None),
+            Claim::Others => {
+                let reason = "the ledger is being created with another signer".into();
+                return Err(AppendError::Unavailable { reason, retry_after: RETRY_AFTER });
+            }
+        }
+        let created = self.create_claimed(forming, &name, settings);
+        if !matches!(created, Ok(Some(_))) {
+            self.shared.registry.release(&name);
+        }
+        created
+    }
+
+    fn create_claimed(
+        &mut self,
+        forming: &mut Forming<'_>,
+        name: &LedgerName,
+        settings: LedgerSettings,
+    ) -> Result<Option<Arc<LedgerEntry>>, AppendError> {
+        if lookup::ledger_row(forming.store, name)?.is_some() {
             return Ok(None);
         }
         let shared = &self.shared;
-        let origin = Origin::of(&shared.config.server_name, &name);
-        let keys = vec![shared.key_id.clone()];
+        let origin = Origin::of(&shared.config.server_name, name);
+        let keys = vec![self.lane.key_id.clone()];
         let max_unsigned = shared.config.limits.max_unsigned.min(UNSIGNED_RUN_MAX);
-        let LedgerSettings { sign_per, numbers, principals } = settings;
+        let LedgerSettings { sign_per, numbers, principals, .. } = settings;
         let creation =
             Creation { origin: origin.clone(), sign_per, keys, max_unsigned, numbers, principals };
-        let number = forming.ledgers + 1;
+        let number = shared.registry.next_number();
         let created = forming.now;
-        let name_of = name.clone();
         let settings = Settings {
             number,
-            name: name_of,
+            name: name.clone(),
             origin,
             sign_per,
             max_unsigned,
@@ -302,11 +360,9 @@ impl Sequencer {
         run.seal(&mut tip, Seq::ZERO, id, created, &system)
             .map_err(|_| AppendError::System("the creation does not make a record"))?;
         *entry.tip.lock() = Some(tip);
-        forming.ledgers = number;
         forming.by_ledger.insert(number, forming.runs.len());
         forming.runs.push(run);
-        self.creating.insert(name.clone());
-        forming.creating.push(name);
+        forming.creating.push(name.clone());
         Ok(Some(entry))
     }
 
@@ -339,6 +395,12 @@ impl Sequencer {
             record: None,
             turn: None,
         };
+        if self.set_aside.contains_key(&entry.number) {
+            let reason = format!("the ledger '{}' is being loaded again", entry.name).into();
+            waiting.outcome = Err(AppendError::Unavailable { reason, retry_after: RETRY_AFTER });
+            waiting.entry = Some(entry);
+            return waiting;
+        }
         let mut slot = entry.tip.lock();
         let appended = lookup::tip(&mut slot, &entry, forming.store, self.epoch, self.serial - 1)
             .map_err(AppendError::Read)
@@ -479,13 +541,9 @@ impl Sequencer {
         Ok(index)
     }
 
-    /// Finishes the runs and hands the batch on.
-    fn seal(
-        &mut self,
-        forming: Forming<'_>,
-        started: Instant,
-    ) -> Result<(), (Vec<Waiting>, ReadError)> {
-        let Forming { store, runs, mut waiting, creating, ledgers, .. } = forming;
+    /// Finishes the runs. One that cannot be finished fails its own groups.
+    fn seal(&mut self, forming: Forming<'_>, started: Instant) -> (Batch, Vec<LedgerName>) {
+        let Forming { store, runs, mut waiting, creating, .. } = forming;
         // A group of duplicates leaves an empty run behind, which nothing is written of.
         let mut places = vec![None; runs.len()];
         let mut sealed = Vec::with_capacity(runs.len());
@@ -494,65 +552,77 @@ impl Sequencer {
                 continue;
             }
             let entry = Arc::clone(&run.entry);
-            let mut slot = entry.tip.lock();
-            let Some(tip) = &mut *slot else { continue };
-            match run.finish(tip, store) {
+            let finished = match &mut *entry.tip.lock() {
+                Some(tip) => run.finish(tip, store),
+                None => Err(corrupt(&format!("ledger '{}' was set aside", entry.name))),
+            };
+            match finished {
                 Ok(run) => sealed.push((place, run)),
-                Err(error) => return Err((waiting, error)),
+                Err(error) => self.set_aside(&entry, place, &mut waiting, &error),
             }
         }
         sealed.sort_unstable_by_key(|(_, run)| run.entry.number);
         for (now, (place, _)) in sealed.iter().enumerate() {
-            places[*place] = Some(now);
+            if let Some(new) = places.get_mut(*place) {
+                *new = Some(now);
+            }
         }
         for one in &mut waiting {
             one.run = one.run.and_then(|run| places.get(run).copied().flatten());
         }
-        let runs: Vec<_> = sealed.into_iter().map(|(_, run)| run).collect();
-        let given_ids = runs.iter().map(Sealed::given_ids).sum();
-        let ledgers_touched = runs.iter().map(|run| Arc::clone(&run.entry)).collect();
+        let runs = sealed.into_iter().map(|(_, run)| run).collect();
+        let (serial, epoch) = (self.serial, self.epoch);
+        (Batch { serial, epoch, runs, waiting, started }, creating)
+    }
+
+    /// The tip has moved over records that will never be. Nobody is sequenced behind it until it was
+    /// loaded anew, which needs everything to have ended that is on its way.
+    fn set_aside(
+        &mut self,
+        entry: &Arc<LedgerEntry>,
+        place: usize,
+        waiting: &mut [Waiting],
+        error: &ReadError,
+    ) {
+        tracing::error!(ledger = %entry.name, %error, "nothing can be appended to the ledger");
+        for one in waiting.iter_mut().filter(|one| one.run == Some(place)) {
+            one.outcome = Err(AppendError::Read(error.clone()));
+            one.turn.iter().for_each(Turn::fail);
+        }
+        let has = |batch: &&Departed| batch.ledgers.iter().any(|one| one.number == entry.number);
+        match self.departed.iter().rev().find(has) {
+            Some(last) => {
+                self.set_aside.insert(entry.number, (Arc::clone(entry), last.serial));
+            }
+            None => *entry.tip.lock() = None,
+        }
+    }
+
+    /// Hands the batch on to be signed.
+    fn hand_on(&mut self, (batch, creating): (Batch, Vec<LedgerName>)) {
+        let signatures = batch.runs.iter().map(Sealed::signatures).sum();
+        let given_ids = batch.runs.iter().map(Sealed::given_ids).sum();
+        let bytes = batch.runs.iter().map(Sealed::record_bytes).sum();
+        let is_alone = self.departed.is_empty();
+        self.signatures += signatures;
+        self.bytes += bytes;
         self.departed.push_back(Departed {
             serial: self.serial,
-            ledgers: ledgers_touched,
+            signatures,
+            bytes,
+            ledgers: batch.runs.iter().map(|run| Arc::clone(&run.entry)).collect(),
             creating,
             given_ids,
-            turns: waiting.iter().filter_map(|one| one.turn.clone()).collect(),
+            turns: batch.waiting.iter().filter_map(|one| one.turn.clone()).collect(),
         });
-        let mut batch = Batch {
-            serial: self.serial,
-            epoch: self.epoch,
-            state: self.state,
-            runs,
-            waiting,
-            started,
-        };
-        if !batch.runs.is_empty() {
-            batch.state = next_state(&self.state, ledgers, &batch);
-            self.state = batch.state;
+        if is_alone && signatures <= INLINE_SIGNATURES_MAX && self.lane.local.is_some() {
+            return self.signing.sign_here(batch, true);
         }
-        if self.next_stage.send(batch).is_err() {
-            // The next stage ends only after this one, so this cannot happen; the waiters hear of it
-            // because their answers are dropped.
-            self.failed = true;
-        }
-        Ok(())
+        // Refused only when the signing thread is gone; the waiters hear it from their dropped answers.
+        drop(self.lane.inbox.push(Job::Batch(batch)));
     }
 }
 
 fn seq_before(seq: Seq) -> Option<Seq> {
     Seq::new(seq.get().checked_sub(1)?).ok()
-}
-
-fn next_state(before: &StateRow, ledgers: u64, batch: &Batch) -> StateRow {
-    let commit = CommitNumber(before.commit.0 + 1);
-    let heads = batch
-        .runs
-        .iter()
-        .filter_map(|run| Some((run.entry.number, run.size(), *run.facts.digests.last()?)));
-    StateRow {
-        commit,
-        digest: engine_digest(&before.digest, commit, heads),
-        ledgers,
-        records: before.records + batch.records() as u64,
-    }
 }

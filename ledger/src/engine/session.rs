@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use indelible_core::name::LedgerName;
 
 use super::Engine;
-use super::run::Answer;
+use super::answer::{Answer, Pending};
 use super::sequencer::RETRY_AFTER;
-use crate::api::{Atomicity, Pending, Submission};
+use crate::api::{Atomicity, Submission};
 use crate::error::AppendError;
 
 /// Groups that belong one behind the other, as those of a stream do. Once one of them has failed, or its

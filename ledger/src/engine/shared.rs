@@ -3,37 +3,31 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indelible_core::key::{KeyId, PublicKey, RecordKey};
 use parking_lot::{Mutex, RwLock};
 
-use super::entry::Ledgers;
-use super::lookups::Lookups;
-use super::queue::Queue;
+use super::lane::{Lane, Lanes, Latency};
+use super::ledgers::Ledgers;
+use super::registry::Registry;
 use super::time::Time;
 use crate::config::EngineConfig;
 use crate::error::ReadError;
 use crate::folder::{FolderGone, Guard};
-use crate::metrics::{EngineMetrics, Health};
+use crate::metrics::{EngineMetrics, Health, LaneHealth};
 use crate::rows::meta::StateRow;
-use crate::signer::Signer;
 use crate::store::{Preview, Read, Store};
 
 pub(crate) struct Shared {
     pub(crate) config: EngineConfig,
-    pub(crate) signer: Arc<dyn Signer>,
-    /// The key that signs records, and its id.
-    pub(crate) record_key: RecordKey,
-    pub(crate) key_id: KeyId,
-    /// The key that signs notes.
-    pub(crate) note_key: PublicKey,
+    pub(crate) lanes: Lanes,
+    pub(crate) registry: Registry,
     pub(crate) store: StoreCell,
+    /// How long the store takes for a commit, where it takes several at once.
+    pub(crate) store_latency: Latency,
     pub(crate) ledgers: Ledgers,
-    pub(crate) queue: Queue,
-    /// When groups on their way to the sequencer were looked up.
-    pub(crate) lookups: Arc<Lookups>,
     pub(crate) metrics: Arc<EngineMetrics>,
     /// How far the engine is, durably.
     pub(crate) state: Mutex<StateRow>,
+    /// What concerns all lanes.
     pub(crate) health: Mutex<Health>,
     /// Judges the clock.
     pub(crate) time: Time,
@@ -42,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) head_file: HeadFileHealth,
     /// The runtime in which the engine was opened; signers may need its timers and sockets.
     pub(crate) runtime: Option<tokio::runtime::Handle>,
+    /// The same where it has threads of its own, so that answers can be given within it.
+    pub(crate) answering: Option<tokio::runtime::Handle>,
 }
 
 impl Shared {
@@ -59,14 +55,36 @@ impl Shared {
         if health != Health::Ready {
             return health;
         }
+        let failing = self.failing_lanes();
+        if let Some(reason) = &failing
+            && self.lanes.iter().all(|lane| lane.health() != LaneHealth::Ready)
+        {
+            return Health::SignerFailing { reason: Arc::clone(reason) };
+        }
         if let Some(jump) = self.time.held() {
             return Health::ClockJumped(jump);
         }
         let patience = self.config.limits.head_interval * HEAD_INTERVALS_MISSED_MAX;
-        match self.head_file.failing_for(patience) {
-            Some(reason) => Health::HeadFileFailing { reason },
-            None => Health::Ready,
+        match (self.head_file.failing_for(patience), failing) {
+            (Some(reason), _) => Health::HeadFileFailing { reason },
+            (None, Some(reason)) => Health::SomeSignersFailing { reason },
+            (None, None) => Health::Ready,
         }
+    }
+
+    /// Which signers fail, and why.
+    fn failing_lanes(&self) -> Option<Arc<str>> {
+        let failing = self.lanes.iter().filter_map(|lane| match lane.health() {
+            LaneHealth::Ready => None,
+            LaneHealth::Failing { reason } | LaneHealth::Stopped { reason } => Some((lane, reason)),
+        });
+        let mut failing: Vec<(&Arc<Lane>, Arc<str>)> = failing.collect();
+        if self.lanes.len() == 1 {
+            return failing.pop().map(|(_, reason)| reason);
+        }
+        let each = failing.iter().map(|(lane, reason)| format!("signer '{}': {reason}", lane.name));
+        let text = each.collect::<Vec<_>>().join("; ");
+        (!text.is_empty()).then(|| text.into())
     }
 
     /// The folder is gone: the store is taken away from everybody, and nothing brings it back. Closing is
@@ -81,6 +99,33 @@ impl Shared {
     /// Whether the folder was given up.
     pub(crate) fn has_given_up(&self) -> bool {
         matches!(*self.health.lock(), Health::FolderGone { .. })
+    }
+
+    /// A thread that all lanes need has panicked. Without this the engine would look healthy, and whatever
+    /// waits in the queues would wait for ever. With it everybody hears of it and nothing more is taken;
+    /// what is durable is read by the next start.
+    pub(crate) fn has_panicked(&self, thread: &str) {
+        let reason: Arc<str> =
+            format!("the thread {thread} has panicked; restart the server").into();
+        tracing::error!("{reason}");
+        *self.health.lock() = Health::Poisoned { reason };
+        for lane in self.lanes.iter() {
+            lane.queue.abandon();
+            lane.inbox.abandon();
+        }
+    }
+
+    /// A thread of a lane has panicked: with one lane that is all of the engine, with several the others
+    /// go on.
+    pub(crate) fn lane_has_panicked(&self, lane: &Lane, thread: &str) {
+        if self.lanes.len() == 1 {
+            return self.has_panicked(thread);
+        }
+        let reason = format!("the thread {thread} has panicked; restart the server");
+        tracing::error!(signer = %lane.name, "{reason}");
+        lane.condition.stop(reason.into());
+        lane.queue.abandon();
+        lane.inbox.abandon();
     }
 }
 

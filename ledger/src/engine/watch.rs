@@ -7,8 +7,13 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::committing::Desk;
+use super::refusing::refuse;
+use super::sequencer::RETRY_AFTER;
 use super::shared::Shared;
+use crate::error::AppendError;
 use crate::folder::FolderGone;
+use crate::metrics::Health;
 use crate::rows::head::HeadRow;
 use crate::store::{Scan, Space};
 
@@ -28,6 +33,45 @@ pub(crate) fn watch(shared: &Arc<Shared>, stop: &Receiver<()>) {
         {
             let _ = store.close();
         }
+    }
+}
+
+/// Looks for writes that do not come back, until the other end of `stop` is dropped. A thread of its own,
+/// which touches no file: one that does may hang as the writes do.
+pub(crate) fn watch_writes(shared: &Arc<Shared>, desk: &Desk, stop: &Receiver<()>) {
+    let deadline = shared.config.limits.write_deadline;
+    let every = EVERY.min(deadline / 4);
+    while !matches!(stop.recv_timeout(every), Err(RecvTimeoutError::Disconnected)) {
+        if desk.is_hung() {
+            refuse_queued(shared);
+        } else if desk.writes_for().is_some_and(|writes| writes >= deadline) {
+            hang(shared, desk, deadline);
+        }
+    }
+}
+
+/// The disk does not answer. Nothing is begun until the write comes back; then the store is opened again
+/// and read, as after every write that failed.
+fn hang(shared: &Arc<Shared>, desk: &Desk, deadline: Duration) {
+    let seconds = deadline.as_secs_f32();
+    let reason: Arc<str> = format!(
+        "the disk does not answer: a write has not come back after {seconds} s (write_deadline)"
+    )
+    .into();
+    tracing::error!("{reason}");
+    shared.metrics.store_failures.add(1);
+    // First, so that no sequencer begins anything when it hears of what has failed.
+    *shared.health.lock() = Health::Poisoned { reason: Arc::clone(&reason) };
+    desk.give_up_writes(shared, &reason);
+    refuse_queued(shared);
+}
+
+/// A sequencer may hang in the write itself, so what waits for it is refused from here.
+fn refuse_queued(shared: &Shared) {
+    let Some(reason) = shared.poisoned() else { return };
+    let error = AppendError::Unavailable { reason, retry_after: RETRY_AFTER };
+    for lane in shared.lanes.iter() {
+        refuse(lane.queue.take_all(), &error);
     }
 }
 

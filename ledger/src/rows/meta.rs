@@ -57,7 +57,8 @@ pub struct StateRow {
     pub commit: CommitNumber,
     /// The engine's digest after it, the same as in space `c`.
     pub digest: Digest,
-    /// Ledgers created so far; the next one has the number after this.
+    /// Ledgers created so far. Their numbers may have gaps, where a creation failed: the last number is
+    /// that of the last row of space `h`.
     pub ledgers: u64,
     /// Records in all ledgers.
     pub records: u64,

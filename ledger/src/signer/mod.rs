@@ -7,6 +7,7 @@
 //! it stores them.
 
 mod local;
+mod signers;
 
 use std::future::Future;
 use std::pin::pin;
@@ -19,6 +20,7 @@ use indelible_core::hash::Digest;
 use indelible_core::key::{PublicKey, RecordKey, Signature};
 
 pub use local::{KeyFileError, LocalEd25519};
+pub use signers::{SignerName, SignerNameError, Signers, SignersError};
 
 /// What a signer is asked to sign: records' digests with the one key, notes with the other, which may be
 /// the same.
@@ -61,7 +63,8 @@ pub enum SignError {
 ///
 /// The returned futures are polled on the engine's own threads. Where the engine was opened within a
 /// tokio runtime, that runtime's timers and sockets can be used; a backend that cannot rely on it
-/// spawns onto a runtime of its own.
+/// spawns onto a runtime of its own. Several may be under way at once. A future that is not done at the
+/// engine's deadline is dropped; one that blocks the thread that polls it holds up its own lane.
 #[async_trait]
 pub trait Signer: Send + Sync {
     /// The key to every signature of this signer over a digest. Must never change during its life.

@@ -285,6 +285,41 @@ pub struct StoreStats {
     pub memory_bytes: u64,
 }
 
+/// Who is told what became of a commit: once, whatever happens.
+pub struct CommitTicket(Option<Settle>);
+
+type Settle = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+impl CommitTicket {
+    /// `settle` is called once, on any thread, and must be quick.
+    pub fn new(settle: impl FnOnce(Result<(), StoreError>) + Send + 'static) -> Self {
+        Self(Some(Box::new(settle)))
+    }
+
+    /// Tells the outcome.
+    pub fn settle(mut self, outcome: Result<(), StoreError>) {
+        if let Some(settle) = self.0.take() {
+            settle(outcome);
+        }
+    }
+}
+
+impl Drop for CommitTicket {
+    fn drop(&mut self) {
+        // A store that lets go of a commit without a word leaves open whether it took place.
+        if let Some(settle) = self.0.take() {
+            let cause = Box::new(StoreError::Io("the database gave no answer to a commit".into()));
+            settle(Err(StoreError::UnknownOutcome { cause }));
+        }
+    }
+}
+
+impl std::fmt::Debug for CommitTicket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CommitTicket")
+    }
+}
+
 /// An open store. Dropping it closes it.
 pub trait Store: Read + Send + Sync {
     /// Commits `batch`: all of it or nothing, durable when this returns. Calls are served one after the
@@ -295,6 +330,14 @@ pub trait Store: Read + Send + Sync {
     /// poisoned), [`StoreError::Fenced`] when another writer has taken over (poisoned too),
     /// [`StoreError::Poisoned`] after either, [`StoreError::Closed`] after [`Store::close`].
     fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// As [`Store::commit`], without waiting where the store can have several commits on their way: they
+    /// become durable in the order in which they were submitted, and `ticket` hears of each in that
+    /// order. When one fails, all that were submitted after it fail. A store that writes on its caller's
+    /// thread has settled the ticket when this returns.
+    fn submit(&self, batch: Batch, ticket: CommitTicket) {
+        ticket.settle(self.commit(&batch));
+    }
 
     /// Drops the rows of [`Space::Bodies`] with `from <= key < to`, for good, and writes the rows of `note`
     /// in the same atomic and durable step. Their room is given back where whole files are of no use any

@@ -44,6 +44,7 @@ pub struct Checked {
 
 /// One ledger while its blocks go by.
 struct Ledger {
+    key: PublicKey,
     name: LedgerName,
     creation: Creation,
     row: LedgerRow,
@@ -68,13 +69,13 @@ fn text(error: impl std::fmt::Display) -> String {
 
 /// Recomputes every digest, the chain, every signature, the trees with their tiles and nodes, the ids,
 /// the heads with their checkpoints, the index and the chain over commits, and checks that no row is
-/// there that does not belong. `key` signed everything.
+/// there that does not belong. Each ledger was signed by the one of `keys` that its record 0 names.
 ///
 /// # Errors
 /// The first contradiction, in words.
-pub fn check_engine(store: &dyn Read, key: &PublicKey) -> Result<Checked, String> {
-    let mut ledgers = load_ledgers(store)?;
-    let mut walk = Walk { key, checked: Checked::default(), given: HashMap::new(), signed: vec![] };
+pub fn check_engine(store: &dyn Read, keys: &[PublicKey]) -> Result<Checked, String> {
+    let mut ledgers = load_ledgers(store, keys)?;
+    let mut walk = Walk::default();
     let mut blocks = 0;
     let mut state = (CommitNumber(0), Digest([0; 32]));
     let mut digests = rows(store, Space::Commits)?.into_iter();
@@ -113,7 +114,7 @@ pub fn check_engine(store: &dyn Read, key: &PublicKey) -> Result<Checked, String
     walk.check_ids(store)?;
     let mut expected = Expected::default();
     for (number, ledger) in &ledgers {
-        check_head(store, key, *number, ledger)?;
+        check_head(store, *number, ledger)?;
         expected.tree(store, *number, ledger)?;
         walk.checked.sizes.insert(ledger.name.clone(), ledger.size);
     }
@@ -135,13 +136,15 @@ fn rows(store: &dyn Read, space: Space) -> Check<Vec<(Vec<u8>, Vec<u8>)>> {
     Ok(out)
 }
 
-fn load_ledgers(store: &dyn Read) -> Check<BTreeMap<u64, Ledger>> {
+fn load_ledgers(store: &dyn Read, keys: &[PublicKey]) -> Check<BTreeMap<u64, Ledger>> {
     let mut ledgers = BTreeMap::new();
     for (key, value) in rows(store, Space::Ledgers)? {
         let name = ledger::parse_key(&key).map_err(text)?;
         let row = LedgerRow::decode(&value).map_err(text)?;
         let creation = Creation::parse(&row.creation).map_err(text)?;
+        let key = keys.iter().find(|key| creation.keys.contains(&key.key_id()));
         let ledger = Ledger {
+            key: *key.ok_or(format!("'{name}' is of another key"))?,
             name,
             creation,
             last_time: row.created,
@@ -157,20 +160,21 @@ fn load_ledgers(store: &dyn Read) -> Check<BTreeMap<u64, Ledger>> {
             "a number of two ledgers".into()
         })?;
     }
-    let numbers = ledgers.keys().copied();
-    ensure(numbers.eq(1..=ledgers.len() as u64), || "ledger numbers have gaps".into())?;
+    // A creation that failed may have left a gap.
+    ensure(!ledgers.contains_key(&0), || "a ledger has the number 0".into())?;
     Ok(ledgers)
 }
 
-struct Walk<'a> {
-    key: &'a PublicKey,
+#[derive(Default)]
+struct Walk {
     checked: Checked,
     /// Every id that may have a row: ledger, id, its record.
     given: HashMap<(u64, IdHash), (String, IdRow)>,
-    signed: Vec<(Digest, Ed25519Signature)>,
+    /// By the id of their key.
+    signed: BTreeMap<String, (Option<PublicKey>, Vec<(Digest, Ed25519Signature)>)>,
 }
 
-impl Walk<'_> {
+impl Walk {
     /// The blocks of one commit. Returns what it did to each ledger, by number.
     fn commit(
         &mut self,
@@ -246,12 +250,14 @@ impl Walk<'_> {
         }
         match &record.signature {
             Some(signature) => {
-                ensure(signature.key_id == self.key.key_id().as_str(), || {
+                ensure(signature.key_id == ledger.key.key_id().as_str(), || {
                     format!("{}: other key", at())
                 })?;
                 let bytes =
                     signature.bytes.try_into().map_err(|_| format!("{}: bad signature", at()))?;
-                self.signed.push((digest, Ed25519Signature(bytes)));
+                let signed = self.signed.entry(signature.key_id.to_owned()).or_default();
+                signed.0 = Some(ledger.key);
+                signed.1.push((digest, Ed25519Signature(bytes)));
                 ledger.unsigned = 0;
             }
             None => {
@@ -274,12 +280,16 @@ impl Walk<'_> {
     }
 
     fn verify_signatures(&mut self) -> Check<()> {
-        let items: Vec<(&[u8], &Ed25519Signature)> =
-            self.signed.iter().map(|(digest, signature)| (&digest.0[..], signature)).collect();
-        // The seed need not be secret against a test's own signatures.
-        let bad = ed25519::verify_bulk_report(self.key, &items, [7; 32]);
-        self.checked.signatures = items.len() as u64;
-        ensure(bad.is_empty(), || format!("{} bad signatures", bad.len()))
+        for (key, signed) in self.signed.values() {
+            let items: Vec<(&[u8], &Ed25519Signature)> =
+                signed.iter().map(|(digest, signature)| (&digest.0[..], signature)).collect();
+            let key = key.as_ref().ok_or("signatures without a key")?;
+            // The seed need not be secret against a test's own signatures.
+            let bad = ed25519::verify_bulk_report(key, &items, [7; 32]);
+            self.checked.signatures += items.len() as u64;
+            ensure(bad.is_empty(), || format!("{} bad signatures", bad.len()))?;
+        }
+        Ok(())
     }
 
     /// Each id row leads to its record; a record without row has an id that the engine made in its
@@ -323,7 +333,7 @@ impl Walk<'_> {
 
 fn check_state(
     store: &dyn Read,
-    walk: &Walk<'_>,
+    walk: &Walk,
     ledgers: &BTreeMap<u64, Ledger>,
     (commit, digest): (CommitNumber, Digest),
 ) -> Check<()> {
@@ -340,7 +350,7 @@ fn check_state(
     ensure(state == expected, || format!("the state is {state:?}, should be {expected:?}"))
 }
 
-fn check_head(store: &dyn Read, key: &PublicKey, number: u64, ledger: &Ledger) -> Check<()> {
+fn check_head(store: &dyn Read, number: u64, ledger: &Ledger) -> Check<()> {
     let name = &ledger.name;
     let value = store.get(Space::Heads, &head::key(LedgerNumber(number))).map_err(text)?;
     let row = HeadRow::decode(&value.ok_or(format!("'{name}' has no head"))?).map_err(text)?;
@@ -354,7 +364,7 @@ fn check_head(store: &dyn Read, key: &PublicKey, number: u64, ledger: &Ledger) -
     ensure(row.frontier == tree.subtrees(), || format!("'{name}': wrong frontier"))?;
     let note = SignedNote::parse(row.note.as_bytes()).map_err(text)?;
     let origin = &ledger.creation.origin;
-    note.verify([(&**origin, key)]).map_err(text)?;
+    note.verify([(&**origin, &ledger.key)]).map_err(text)?;
     let checkpoint = Checkpoint::parse(note.text()).map_err(text)?;
     let root = tree.root().ok_or("no root")?;
     let expected = Checkpoint { origin: origin.clone(), size: ledger.size, root };

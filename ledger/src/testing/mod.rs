@@ -7,4 +7,4 @@ mod signers;
 
 pub use check::{Checked, check_engine};
 pub use clock::ManualClock;
-pub use signers::{Failing, Lie, Lying, Slow};
+pub use signers::{Failing, Hanging, Lie, Lying, Slow};

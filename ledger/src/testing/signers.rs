@@ -1,6 +1,6 @@
 //! Signers that misbehave on purpose.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use indelible_core::key::{Ed25519Signature, PublicKey, RecordKey, Signature};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::signer::{SignError, SignRequest, Signer};
 
@@ -15,7 +16,7 @@ use crate::signer::{SignError, SignRequest, Signer};
 pub struct Failing<S> {
     within: S,
     calls: AtomicU64,
-    fails: Mutex<BTreeSet<u64>>,
+    fails: Mutex<BTreeMap<u64, SignError>>,
     broken: Mutex<Option<SignError>>,
 }
 
@@ -25,9 +26,14 @@ impl<S: Signer> Failing<S> {
         Self { within, calls: AtomicU64::new(0), fails: Mutex::default(), broken: Mutex::new(None) }
     }
 
-    /// The call that comes after `skip` others from now fails.
+    /// The call that comes after `skip` others from now is refused, which nobody tries again.
     pub fn fail(&self, skip: u64) {
-        self.fails.lock().insert(self.calls.load(SeqCst) + skip);
+        self.fail_with(skip, SignError::Refused("told to fail".into()));
+    }
+
+    /// The call that comes after `skip` others from now fails with `error`.
+    pub fn fail_with(&self, skip: u64, error: SignError) {
+        self.fails.lock().insert(self.calls.load(SeqCst) + skip, error);
     }
 
     /// Every call fails with `error` from now on; `None` ends that.
@@ -61,10 +67,14 @@ impl<S: Signer> Signer for Failing<S> {
         if let Some(error) = self.broken.lock().clone() {
             return Err(error);
         }
-        if self.fails.lock().remove(&call) {
-            return Err(SignError::Unavailable("told to fail".into()));
+        if let Some(error) = self.fails.lock().remove(&call) {
+            return Err(error);
         }
         self.within.sign(messages).await
+    }
+
+    async fn health(&self) -> Result<(), SignError> {
+        self.broken.lock().clone().map_or(Ok(()), Err)
     }
 }
 
@@ -175,5 +185,49 @@ impl<S: Signer> Signer for Lying<S> {
             bytes[7] ^= 1;
         }
         Ok(signatures)
+    }
+}
+
+/// Does not answer while it is told to hang: neither to calls nor when asked for its health.
+pub struct Hanging<S> {
+    within: S,
+    hangs: watch::Sender<bool>,
+}
+
+impl<S: Signer> Hanging<S> {
+    /// Answers until told otherwise.
+    pub fn new(within: S) -> Self {
+        Self { within, hangs: watch::Sender::new(false) }
+    }
+
+    /// Hangs from now on, or goes on with everything that hung.
+    pub fn set_hanging(&self, hangs: bool) {
+        self.hangs.send_replace(hangs);
+    }
+}
+
+#[async_trait]
+impl<S: Signer> Signer for Hanging<S> {
+    fn record_key(&self) -> RecordKey {
+        self.within.record_key()
+    }
+
+    fn note_key(&self) -> PublicKey {
+        self.within.note_key()
+    }
+
+    fn in_process(&self) -> bool {
+        false
+    }
+
+    async fn sign(&self, messages: &[SignRequest<'_>]) -> Result<Vec<Signature>, SignError> {
+        // The sender lives as long as this signer does.
+        let _ = self.hangs.subscribe().wait_for(|hangs| !hangs).await;
+        self.within.sign(messages).await
+    }
+
+    async fn health(&self) -> Result<(), SignError> {
+        let _ = self.hangs.subscribe().wait_for(|hangs| !hangs).await;
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use indelible_core::key::{Trust, VKey};
+use indelible_core::key::{PublicKey, Trust, VKey};
 use indelible_core::name::{EventId, LedgerName, Seq, ServerName};
 use indelible_core::record::PreparedEvent;
 use indelible_core::system::SignPer;
@@ -98,9 +98,14 @@ impl Place {
 
     /// Checks everything that survived. The engine must be closed.
     pub fn check(&self) -> Checked {
+        self.check_keys(&[signer().note_key()])
+    }
+
+    /// The same where several keys have signed.
+    pub fn check_keys(&self, keys: &[PublicKey]) -> Checked {
         self.disk.faults().clear();
         let store = self.disk.opener().open().unwrap();
-        let checked = check_engine(&*store, &signer().note_key()).unwrap();
+        let checked = check_engine(&*store, keys).unwrap();
         store.close().unwrap();
         checked
     }

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use indelible_ledger::store::{Batch, Read, Scan, Space, Store, StoreError, StoreOpener};
+use indelible_ledger::store::{
+    Batch, CommitTicket, Read, Scan, Space, Store, StoreError, StoreOpener,
+};
 
 fn batch(rows: &[(Space, &[u8], &[u8])]) -> Batch {
     let mut batch = Batch::new();
@@ -289,6 +291,41 @@ pub(crate) fn commits_of_several_threads_all_arrive(opener: &dyn StoreOpener) {
     }
 }
 
+/// Commits that are submitted without waiting become durable in that order, and each is told of once.
+pub(crate) fn submitted_commits_are_told_of_once_and_in_order(opener: &dyn StoreOpener) {
+    let store = opener.open().unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    for n in 0..100u32 {
+        let told = Arc::clone(&told);
+        let rows =
+            batch(&[(Space::Meta, b"k", &n.to_be_bytes()), (Space::Ids, &n.to_be_bytes(), b"")]);
+        store.submit(
+            rows,
+            CommitTicket::new(move |done| told.lock().unwrap().push((n, done.is_ok()))),
+        );
+    }
+    store.close().unwrap();
+    let told = told.lock().unwrap();
+    assert!(told.iter().copied().eq((0..100).map(|n| (n, true))), "{told:?}");
+    drop(store);
+    let store = opener.open().unwrap();
+    assert_eq!(store.get(Space::Meta, b"k").unwrap().unwrap(), 99u32.to_be_bytes());
+    assert_eq!(store.rows(&Scan::all(Space::Ids)).unwrap().len(), 100);
+}
+
+/// What is submitted to a closed handle is refused, and its ticket told so.
+pub(crate) fn a_closed_handle_settles_its_tickets(opener: &dyn StoreOpener) {
+    let store = opener.open().unwrap();
+    store.close().unwrap();
+    let (told, answer) = std::sync::mpsc::channel();
+    let ticket = CommitTicket::new(move |done| told.send(done).unwrap());
+    store.submit(batch(&[(Space::Meta, b"k", b"v")]), ticket);
+    let answer = answer.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert!(matches!(answer, Err(StoreError::Closed)), "{answer:?}");
+    store.close().unwrap();
+    assert_eq!(opener.open().unwrap().get(Space::Meta, b"k").unwrap(), None);
+}
+
 /// Random commits against a map, read back through gets, scans and a reopened handle.
 pub(crate) fn random_commits_agree_with_a_map(opener: &dyn StoreOpener) {
     let mut model: BTreeMap<(Space, Vec<u8>), Vec<u8>> = BTreeMap::new();
@@ -345,6 +382,8 @@ macro_rules! store_suite {
                 a_closed_handle_does_nothing,
                 closing_waits_for_reads,
                 commits_of_several_threads_all_arrive,
+                submitted_commits_are_told_of_once_and_in_order,
+                a_closed_handle_settles_its_tickets,
                 random_commits_agree_with_a_map,
             );
         }

@@ -10,7 +10,7 @@ use indelible_archiver::{Archiver, DirectoryVault, Progress, Seal, Summary};
 use indelible_core::code::EXIT_GOOD;
 use indelible_core::key::VKey;
 use indelible_core::name::{LedgerName, ServerName};
-use indelible_ledger::{EngineConfig, LocalEd25519};
+use indelible_ledger::{EngineConfig, LocalEd25519, Signers};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -96,7 +96,7 @@ async fn offline(args: &Args, data: &Path, to: &Path) -> anyhow::Result<Value> {
     let settings = Config::load(None)?;
     let mut config = EngineConfig::new(data, ServerName::new(vkey.name())?);
     config.access = settings.data_access;
-    let engine = opening::engine(config, signer, None, OPEN_TIMEOUT_DEFAULT).await?;
+    let engine = opening::engine(config, Signers::new(signer), None, OPEN_TIMEOUT_DEFAULT).await?;
     let vault = DirectoryVault::open_for(to, settings.archive.vault_access)?;
     let seal = if args.whole { Seal::Whole } else { Seal::Now };
     let archiver = Archiver::new(engine.clone(), data.to_owned());

@@ -88,6 +88,9 @@ pub(super) struct CreateArgs {
     /// What records say of who wrote them; fixed for ever
     #[arg(long, value_enum, default_value = "off")]
     principals: PrincipalsArg,
+    /// Which of the server's signers signs it (signing.keys); the one of the data folder unless given
+    #[arg(long, value_name = "NAME")]
+    signer: Option<String>,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -136,10 +139,13 @@ async fn create(args: CreateArgs) -> anyhow::Result<u8> {
     };
     let numbers = Numbers::from(args.numbers);
     let principals = Principals::from(args.principals);
-    let request = json!({
+    let mut request = json!({
         "name": args.name.as_str(), "numbers": numbers.as_str(),
         "principals": principals.as_str(), "sign_per": sign_per,
     });
+    if let (Some(signer), Some(members)) = (&args.signer, request.as_object_mut()) {
+        members.insert("signer".into(), signer.as_str().into());
+    }
     let client = args.connect.client()?;
     let (ledger, created): (Value, bool) = client.post_json("/v1/ledgers", &request).await?;
     if args.json {

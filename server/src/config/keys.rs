@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use indelible_core::name::ServerName;
+use indelible_ledger::SignerName;
 use indelible_ledger::folder::Access;
 use toml::Value;
 
@@ -59,6 +60,18 @@ fn seconds(value: &Value) -> Result<Duration, String> {
 fn paths(value: &Value) -> Result<Vec<PathBuf>, String> {
     let list = value.as_array().ok_or_else(|| "must be a list of folders".to_owned())?;
     list.iter().map(|item| text(item).map(PathBuf::from)).collect()
+}
+
+fn signers(value: &Value) -> Result<Vec<(SignerName, PathBuf)>, String> {
+    let list = value.as_array().ok_or_else(|| "must be a list of NAME=KEY FILE".to_owned())?;
+    let one = |item: &Value| {
+        let (name, file) = text(item)?
+            .split_once('=')
+            .ok_or_else(|| "must be a list of NAME=KEY FILE".to_owned())?;
+        let name = SignerName::new(name).map_err(|error| format!("is refused: {error}"))?;
+        Ok((name, PathBuf::from(file)))
+    };
+    list.iter().map(one).collect()
 }
 
 fn optional_path(value: &Value) -> Result<Option<PathBuf>, String> {
@@ -131,6 +144,12 @@ pub const KEYS: &[Key] = &[
             config.server_name = Some(name);
             Ok(())
         },
+    },
+    Key {
+        path: "signing.keys",
+        doc: "Further signers, each with ledgers of its own (indelible ledger create --signer NAME), as \"NAME=KEY FILE\". The key in the data folder signs all others and is called default. One that fails holds up its own ledgers only.",
+        default: "[]",
+        set: |config, value| signers(value).map(|v| config.signers = v),
     },
     Key {
         path: "limits.connections_max",

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indelible_core::name::ServerName;
+use indelible_ledger::SignerName;
 use indelible_ledger::folder::Access;
 use toml::{Table, Value};
 
@@ -45,6 +46,9 @@ pub struct Config {
     pub clock_jump_max: Duration,
     /// The server's name in origins and key names; `None` takes the one of the first start.
     pub server_name: Option<ServerName>,
+    /// Keys beside the one in the data folder, each a signer of its own with ledgers of its own: name and
+    /// key file.
+    pub signers: Vec<(SignerName, PathBuf)>,
     /// What one client, one request or one connection may use.
     pub limits: Limits,
     /// Archiving from inside the server.
@@ -171,6 +175,7 @@ impl Default for Config {
             open_timeout: OPEN_TIMEOUT_DEFAULT,
             clock_jump_max: Duration::from_secs(600),
             server_name: None,
+            signers: Vec::new(),
             limits: Limits::default(),
             archive: Archive {
                 dirs_allowed: None,

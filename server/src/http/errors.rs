@@ -408,7 +408,9 @@ impl From<AppendError> for Problem {
             }
             AppendError::Event { index, error } => Self::from(error).with("index", index as u64),
             AppendError::OtherKey { .. } => Self::new(Code::KeyMismatch, detail),
-            AppendError::Signing(_) => Self::new(Code::SignerFailing, told::SIGNING),
+            AppendError::Signing(_) | AppendError::SignerResting { .. } => {
+                Self::new(Code::SignerFailing, told::SIGNING)
+            }
             AppendError::Unavailable { .. } => Self::new(Code::StoreUnavailable, told::UNAVAILABLE),
             AppendError::EarlierFailed { .. } => Self::new(Code::EarlierFailed, detail),
             AppendError::OutcomeUnknown { .. } => Self::new(Code::OutcomeUnknown, told::UNKNOWN),
@@ -431,6 +433,7 @@ impl From<CreateError> for Problem {
         let detail = error.to_string();
         match error {
             CreateError::Exists(_) => Self::new(Code::LedgerExists, detail),
+            CreateError::UnknownSigner { .. } => Self::new(Code::RequestInvalid, detail),
             CreateError::Append(error) => Self::from(error),
             _ => Self::new(Code::Internal, detail),
         }

@@ -9,7 +9,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use indelible_core::json::{Limits, Numbers, Value, push_string};
 use indelible_core::name::LedgerName;
 use indelible_core::system::{Principals, SignPer};
-use indelible_ledger::{CreateError, Engine, LedgerInfo, LedgerSettings};
+use indelible_ledger::{CreateError, Engine, LedgerInfo, LedgerSettings, SignerName};
 
 use super::app::App;
 use super::errors::{Code, Problem};
@@ -32,7 +32,7 @@ pub(super) async fn create(
     let caller = app.allow(request.headers(), Scope::Admin)?;
     body::only_json(request.headers())?;
     let body = body::read_all(request, &app).await?;
-    let Wanted { name, sign_per, numbers, principals } = wanted(&body)?;
+    let Wanted { name, sign_per, numbers, principals, signer } = wanted(&body)?;
     if !caller.reaches(&name) {
         return Err(crate::auth::Denied::Ledger.into());
     }
@@ -40,11 +40,13 @@ pub(super) async fn create(
         sign_per: sign_per.unwrap_or(SignPer::Record),
         numbers: numbers.unwrap_or_default(),
         principals: principals.unwrap_or_default(),
+        signer: signer.clone(),
     };
     let is_wanted = |there: &LedgerInfo| {
         sign_per.is_none_or(|own| own == there.sign_per)
             && numbers.is_none_or(|own| own == there.numbers)
             && principals.is_none_or(|own| own == there.principals)
+            && app.engine.is_signed_by(there, signer.as_ref())
     };
     let engine = app.engine.on_behalf_of(caller.principal());
     let (status, ledger) = match engine.create_ledger(name, settings).await {
@@ -77,6 +79,7 @@ struct Wanted {
     sign_per: Option<SignPer>,
     numbers: Option<Numbers>,
     principals: Option<Principals>,
+    signer: Option<SignerName>,
 }
 
 fn wanted(body: &[u8]) -> Result<Wanted, Problem> {
@@ -84,7 +87,8 @@ fn wanted(body: &[u8]) -> Result<Wanted, Problem> {
     let members = value
         .as_object()
         .ok_or_else(|| Problem::new(Code::RequestInvalid, "the body must be an object"))?;
-    let (mut name, mut sign_per, mut numbers, mut principals) = (None, None, None, None);
+    let (mut name, mut sign_per, mut numbers) = (None, None, None);
+    let (mut principals, mut signer) = (None, None);
     for (member, value) in members {
         let text = value.as_str().unwrap_or_default();
         match member.as_str() {
@@ -105,15 +109,21 @@ fn wanted(body: &[u8]) -> Result<Wanted, Problem> {
                     Problem::new(Code::RequestInvalid, detail)
                 })?);
             }
+            "signer" => {
+                let named = SignerName::new(text);
+                signer = Some(named.map_err(|error| {
+                    Problem::new(Code::RequestInvalid, format!("`signer`: {error}"))
+                })?);
+            }
             _ => {
-                let detail = "the members are `name` and, if wanted, `numbers`, `principals` and \
-                              `sign_per`";
+                let detail = "the members are `name` and, if wanted, `numbers`, `principals`, \
+                              `sign_per` and `signer`";
                 return Err(Problem::new(Code::RequestInvalid, detail));
             }
         }
     }
     let name = name.ok_or_else(|| Problem::new(Code::RequestInvalid, "`name` is missing"))?;
-    Ok(Wanted { name, sign_per, numbers, principals })
+    Ok(Wanted { name, sign_per, numbers, principals, signer })
 }
 
 /// One ledger.

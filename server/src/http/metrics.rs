@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use indelible_ledger::{EngineMetrics, Histogram};
+use indelible_ledger::{EngineMetrics, Health, Histogram, LaneHealth, LaneInfo};
 
 use super::app::App;
 use super::errors::Problem;
@@ -31,9 +31,10 @@ pub(super) async fn show(
     engine(&mut text, &app.engine.metrics());
     http(&mut text, &app);
     archive(&mut text, &app);
-    text.gauge("indelible_ready", "1 when appends can be expected to work.", {
-        u64::from(app.engine.health().is_ready())
-    });
+    signers(&mut text, &app);
+    let health = app.engine.health();
+    let ready = matches!(health, Health::Ready | Health::SomeSignersFailing { .. });
+    text.gauge("indelible_ready", "1 when appends can be expected to work.", u64::from(ready));
     let clock = app.engine.clock();
     text.gauge(
         "indelible_clock_ahead_seconds",
@@ -126,6 +127,35 @@ fn engine(text: &mut Text, of: &EngineMetrics) {
         ("indelible_head_commit", "Number of the last durable commit.", of.durable_commit.get()),
     ] {
         text.gauge(name, help, value);
+    }
+}
+
+/// A row for each signer.
+fn signers(text: &mut Text, app: &App) {
+    let lanes = app.engine.lanes();
+    type Number = fn(&LaneInfo) -> u64;
+    let rows: [(&str, &str, &str, Number); 4] = [
+        ("indelible_signer_ready", "gauge", "1 when the signer can be expected to work.", |lane| {
+            u64::from(lane.health == LaneHealth::Ready)
+        }),
+        (
+            "indelible_signer_batches_in_flight",
+            "gauge",
+            "Batches of its ledgers that are sequenced and not durable.",
+            |lane| lane.batches_in_flight,
+        ),
+        ("indelible_signer_signatures_total", "counter", "Signatures it made.", |lane| {
+            lane.signatures
+        }),
+        ("indelible_signer_failures_total", "counter", "Batches it did not sign.", |lane| {
+            lane.sign_failures
+        }),
+    ];
+    for (name, kind, help, value) in rows {
+        text.head(name, kind, help);
+        for lane in &lanes {
+            text.line(format_args!("{name}{{signer=\"{}\"}} {}", lane.name, value(lane)));
+        }
     }
 }
 

@@ -164,7 +164,7 @@ fn schemas() -> Value {
     let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let object = |properties: Value, required: &[&str]| json!({ "type": "object", "properties": properties, "required": required });
     json!({
-        "CreateLedger": object(json!({ "name": text, "numbers": numbers, "principals": principals, "sign_per": { "enum": ["record", "commit"] } }), &["name"]),
+        "CreateLedger": object(json!({ "name": text, "numbers": numbers, "principals": principals, "sign_per": { "enum": ["record", "commit"] }, "signer": text }), &["name"]),
         "Ledger": object(
             json!({ "created": time, "digest": hex, "name": text, "numbers": numbers, "origin": text, "principals": principals, "root": base64,
                     "sign_per": { "enum": ["record", "commit"] }, "size": integer, "time": time }),

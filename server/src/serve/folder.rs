@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use indelible_core::key::VKey;
 use indelible_core::name::ServerName;
-use indelible_ledger::LocalEd25519;
 use indelible_ledger::folder::{DataFolder, FolderError, replace_file};
 use indelible_ledger::signer::Signer;
+use indelible_ledger::{LocalEd25519, Signers};
 
 use super::ServeError;
 use crate::config::Config;
@@ -25,7 +25,7 @@ const SERVER_NAME_DEFAULT: &str = "localhost";
 /// Who this server is.
 pub(super) struct Identity {
     pub(super) server_name: ServerName,
-    pub(super) signer: Arc<dyn Signer>,
+    pub(super) signers: Signers,
     pub(super) vkey: String,
     pub(super) is_first_start: bool,
 }
@@ -66,7 +66,13 @@ pub(super) fn prepare(config: &Config) -> Result<Identity, ServeError> {
     let server_name = ServerName::new(vkey.name()).map_err(|error| {
         ServeError::Identity(format!("the name in {}: {error}", vkey_path.display()))
     })?;
-    Ok(Identity { server_name, signer: Arc::new(signer), vkey: vkey.to_string(), is_first_start })
+    let mut signers = Signers::new(Arc::new(signer));
+    for (name, path) in &config.signers {
+        signers = signers
+            .with(name.clone(), Arc::new(LocalEd25519::load(path)?))
+            .map_err(|error| ServeError::Identity(format!("signing.keys: {error}")))?;
+    }
+    Ok(Identity { server_name, signers, vkey: vkey.to_string(), is_first_start })
 }
 
 fn read(path: &Path) -> Result<Option<String>, ServeError> {

@@ -287,7 +287,7 @@ async fn start_on(
     engine_config.limits.batch_events_max = config.limits.batch_events_max;
     engine_config.limits.clock_jump_max = config.clock_jump_max;
     let engine =
-        opening::engine(engine_config, identity.signer, store, config.open_timeout).await?;
+        opening::engine(engine_config, identity.signers, store, config.open_timeout).await?;
 
     let (stop, stopping) = watch::channel(false);
     let limits = Arc::new(config.limits);

@@ -54,6 +54,7 @@ struct Script {
     commits: u64,
     commit_faults: BTreeMap<u64, CommitFault>,
     commit_delay: Duration,
+    commit_latency: Duration,
     held: bool,
     waiting: usize,
     reads: u64,
@@ -105,6 +106,16 @@ impl Faults {
     /// Every commit takes at least this long, as a flush of a disk does.
     pub fn set_commit_delay(&self, delay: Duration) {
         self.script.lock().commit_delay = delay;
+    }
+
+    /// Every commit that is submitted takes this long on its way, while others begin theirs, as with a
+    /// store that is far away.
+    pub fn set_commit_latency(&self, latency: Duration) {
+        self.script.lock().commit_latency = latency;
+    }
+
+    pub(super) fn commit_latency(&self) -> Duration {
+        self.script.lock().commit_latency
     }
 
     /// Commits wait until [`Faults::release_commits`].

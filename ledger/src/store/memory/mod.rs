@@ -8,19 +8,22 @@
 //! It is part of the crate, not of its tests, because tests of other crates need it too.
 
 mod faults;
+mod writer;
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
 pub use faults::{CommitFault, Faults};
 
+use self::writer::{Write, Writer};
 use super::poison::Poison;
 use super::{
-    Batch, Direction, Preview, Read, Scan, SnapshotTask, Space, Store, StoreError, StoreOpener,
-    StoreStats, Visitor,
+    Batch, CommitTicket, Direction, Preview, Read, Scan, SnapshotTask, Space, Store, StoreError,
+    StoreOpener, StoreStats, Visitor,
 };
 
 type Table = BTreeMap<Vec<u8>, Arc<[u8]>>;
@@ -136,14 +139,14 @@ impl StoreOpener for MemoryOpener {
         let handle = state.handles;
         state.owner = Some(handle);
         drop(state);
-        let store = MemoryStore {
+        let handle = Handle {
             disk,
-            handle,
+            number: handle,
             open: RwLock::new(true),
             commits: Mutex::new(()),
             poison: Poison::default(),
         };
-        Ok(Arc::new(store))
+        Ok(Arc::new(MemoryStore { handle: Arc::new(handle), writer: Mutex::new(None) }))
     }
 
     fn describe(&self) -> String {
@@ -152,17 +155,31 @@ impl StoreOpener for MemoryOpener {
 }
 
 /// An open store in memory.
-#[derive(Debug)]
 struct MemoryStore {
+    handle: Arc<Handle>,
+    /// Where commits take their time on their way, while others begin theirs.
+    writer: Mutex<Option<Writer>>,
+}
+
+impl std::ops::Deref for MemoryStore {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+#[derive(Debug)]
+struct Handle {
     disk: Arc<Disk>,
-    handle: u64,
+    number: u64,
     /// Read-locked during every operation, so that closing waits for them.
     open: RwLock<bool>,
     commits: Mutex<()>,
     poison: Poison,
 }
 
-impl MemoryStore {
+impl Handle {
     /// The state to read. A handle that lost its store still reads what is there, except after a crash.
     fn tables(&self) -> Result<Arc<Tables>, StoreError> {
         self.disk.faults.before_read()?;
@@ -183,7 +200,7 @@ impl MemoryStore {
         let fault = self.disk.faults.before_commit();
         let mut state = self.disk.state.lock();
         match state.owner {
-            Some(owner) if owner == self.handle => {}
+            Some(owner) if owner == self.number => {}
             Some(_) => {
                 return Err(StoreError::Fenced("the store in memory was opened again".into()));
             }
@@ -227,11 +244,22 @@ impl Read for MemoryStore {
 
 impl Store for MemoryStore {
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.write_in_turn(batch, None)
+        self.handle.write_in_turn(batch, None)
+    }
+
+    fn submit(&self, batch: Batch, ticket: CommitTicket) {
+        let latency = self.disk.faults.commit_latency();
+        let mut writer = self.writer.lock();
+        if writer.is_none() && latency.is_zero() {
+            drop(writer);
+            return ticket.settle(self.handle.write_in_turn(&batch, None));
+        }
+        let write = Write { due: Instant::now() + latency, batch, ticket };
+        writer.get_or_insert_with(|| Writer::start(&self.handle)).submit(write);
     }
 
     fn drop_bodies(&self, from: &[u8], to: &[u8], note: &Batch) -> Result<(), StoreError> {
-        self.write_in_turn(note, Some((from, to)))
+        self.handle.write_in_turn(note, Some((from, to)))
     }
 
     fn snapshot(&self, task: &mut SnapshotTask<'_>) -> Result<(), StoreError> {
@@ -250,6 +278,9 @@ impl Store for MemoryStore {
     }
 
     fn close(&self) -> Result<(), StoreError> {
+        if let Some(writer) = self.writer.lock().take() {
+            writer.finish();
+        }
         let mut open = self.open.write();
         *open = false;
         self.give_up();
@@ -257,7 +288,7 @@ impl Store for MemoryStore {
     }
 }
 
-impl MemoryStore {
+impl Handle {
     fn write_in_turn(&self, batch: &Batch, drop: Option<(&[u8], &[u8])>) -> Result<(), StoreError> {
         let open = self.open.read_recursive();
         if !*open {
@@ -273,7 +304,7 @@ impl MemoryStore {
 
     fn give_up(&self) {
         let mut state = self.disk.state.lock();
-        if state.owner == Some(self.handle) {
+        if state.owner == Some(self.number) {
             state.owner = None;
         }
     }
