@@ -4,13 +4,16 @@ use std::path::PathBuf;
 
 use indelible_core::key::{PublicKey, Trust, VKey};
 use indelible_core::name::{LedgerName, Origin};
-use indelible_ledger::{Engine, LedgerInfo};
+use indelible_ledger::Engine;
 
+use crate::ahead::{Ahead, Cut};
 use crate::cut::{self, Seal};
 use crate::error::ArchiveError;
 use crate::pack::PLAIN_BYTES_CUT;
 use crate::progress::Progress;
-use crate::resume::{self, Archived, Held};
+use crate::resume::{self, Held};
+use crate::stored::Archived;
+use crate::task::Task;
 use crate::vault::Vault;
 use crate::{news, ship};
 
@@ -37,19 +40,10 @@ pub struct Summary {
 /// Brings vaults up to date with the ledgers of one engine.
 #[derive(Debug, Clone)]
 pub struct Archiver {
-    pub(crate) engine: Engine,
-    pub(crate) key: PublicKey,
-    pub(crate) spool: PathBuf,
-    pub(crate) plain_bytes_cut: u64,
-}
-
-/// A run over one ledger into one vault: what all its steps need.
-pub(crate) struct Task<'a> {
-    pub(crate) archiver: &'a Archiver,
-    pub(crate) info: LedgerInfo,
-    pub(crate) vault: &'a dyn Vault,
-    pub(crate) trust: Trust,
-    pub(crate) progress: &'a dyn Progress,
+    engine: Engine,
+    key: PublicKey,
+    spool: PathBuf,
+    plain_bytes_cut: u64,
 }
 
 impl Archiver {
@@ -83,7 +77,7 @@ impl Archiver {
         match self.resume(ledger, vault, progress) {
             Ok((task, held)) => {
                 if cut::next(&task, held.end(), seal)?.is_none() {
-                    return Ok(task.summary(held.end()));
+                    return Ok(Summary::of(&task, held.end()));
                 }
             }
             // A folder that somebody is writing into can look as if it had a hole.
@@ -113,7 +107,8 @@ impl Archiver {
         let found = task.info.size;
         let mut unsaid = news::unsaid(&task, &held)?;
         let mut last = held.last;
-        let mut summary = task.summary(last.as_ref().map_or(0, Archived::end));
+        let mut summary = Summary::of(&task, last.as_ref().map_or(0, Archived::end));
+        let mut ahead = Ahead::default();
         let mut refused = None;
         task.progress.begin(task.ledger(), summary.size - summary.archived);
         while let Some(mut end) = cut::next(&task, summary.archived, seal)? {
@@ -125,7 +120,9 @@ impl Archiver {
                 task.info = self.engine.ledger(task.ledger())?;
                 end = cut::next(&task, summary.archived, seal)?.unwrap_or(end);
             }
-            let archived = ship::segment(&task, last.as_ref(), end, summary.records).await?;
+            let cut = Cut { first: summary.archived, end, plain_bytes: task.plain_bytes_cut };
+            let (run, packed) = ahead.take(&task, cut, summary.records)?;
+            let archived = ship::segment(&task, last.as_ref(), run, packed).await?;
             let records = archived.end() - summary.archived;
             task.progress.shipped(records);
             summary.segments += 1;
@@ -150,7 +147,16 @@ impl Archiver {
         let names = vault.list(ledger);
         let info = self.engine.ledger(ledger)?;
         let trust = self.trust(&info.origin)?;
-        let task = Task { archiver: self, info, vault, trust, progress };
+        let task = Task {
+            engine: &self.engine,
+            key: self.key,
+            spool: &self.spool,
+            plain_bytes_cut: self.plain_bytes_cut,
+            info,
+            vault,
+            trust,
+            progress,
+        };
         let held = resume::held(&task, &names?)?;
         Ok((task, held))
     }
@@ -164,29 +170,17 @@ impl Archiver {
     }
 }
 
-impl Task<'_> {
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.archiver.engine
-    }
-
-    pub(crate) fn ledger(&self) -> &LedgerName {
-        &self.info.name
-    }
-
-    pub(crate) fn foreign(&self, reason: String) -> ArchiveError {
-        ArchiveError::Foreign { vault: self.vault.name(), ledger: self.ledger().clone(), reason }
-    }
-
+impl Summary {
     /// What there is to say before anything is done.
-    fn summary(&self, archived: u64) -> Summary {
-        Summary {
-            ledger: self.ledger().clone(),
+    fn of(task: &Task<'_>, archived: u64) -> Self {
+        Self {
+            ledger: task.ledger().clone(),
             segments: 0,
             records: 0,
             packed_bytes: 0,
             plain_bytes: 0,
             archived,
-            size: self.info.size,
+            size: task.info.size,
         }
     }
 }

@@ -6,8 +6,8 @@ use indelible_core::limits::SEGMENT_RECORDS_MAX;
 use indelible_core::name::Seq;
 use indelible_core::time::Timestamp;
 
-use crate::archiver::Task;
 use crate::error::ArchiveError;
+use crate::task::Task;
 
 /// When the end of a ledger that does not fill a segment is archived too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

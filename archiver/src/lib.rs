@@ -17,12 +17,14 @@
 //! always goes unrecorded.
 //!
 //! The work is blocking reads and writes between a few awaited signatures. Run it where blocking is
-//! allowed.
+//! allowed. Packing, nearly all of it, is done by two threads that stand back behind the others.
 //!
-//! * `archiver`: one run, step by step; `cut`: where segments end; `ship`: one segment's way; `pack`: its
-//!   bytes; `resume`: where a vault stands; `news`: what the ledger says about it.
+//! * `archiver`: one run, step by step; `task`: what all steps need; `cut`: where segments end; `pack`: a
+//!   segment's bytes; `ahead`: packing several at once; `ship`: one segment's way; `stored`: reading it back;
+//!   `resume`: where a vault stands; `news`: what the ledger says about it.
 //! * [`Vault`]: the storage, a directory for now.
 
+mod ahead;
 mod archiver;
 mod cut;
 mod error;
@@ -31,6 +33,8 @@ mod pack;
 mod progress;
 mod resume;
 mod ship;
+mod stored;
+mod task;
 mod vault;
 
 pub use archiver::{Archiver, Summary};

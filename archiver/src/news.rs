@@ -11,9 +11,10 @@ use indelible_core::system::{SegmentArchived, System};
 use indelible_ledger::{AppendError, Direction, EventError};
 use sha2::{Digest as _, Sha256};
 
-use crate::archiver::Task;
 use crate::error::ArchiveError;
-use crate::resume::{self, Archived, Held};
+use crate::resume::Held;
+use crate::stored::{self, Archived};
+use crate::task::Task;
 
 /// Ids that are tried for one record. They are known as soon as the segment is in the vault, so a client
 /// may have taken some, even all of them, to keep the ledger from saying what was archived.
@@ -49,7 +50,7 @@ pub(crate) fn unsaid(task: &Task<'_>, held: &Held) -> Result<Vec<SegmentArchived
     for run in held.runs.iter().rev().take(LOOK_BACK_SEGMENTS) {
         let news = match &held.last {
             Some(last) if last.manifest.run == *run => of(task, last),
-            _ => of(task, &resume::open_manifest(task, *run)?),
+            _ => of(task, &stored::open_manifest(task, *run)?),
         };
         if is_said(task, &news)? {
             break;

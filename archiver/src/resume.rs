@@ -1,28 +1,13 @@
 //! Finding out where a vault stands, and whether it belongs to the ledger at all.
 
 use std::collections::BTreeSet;
-use std::io::Read;
 
-use indelible_core::limits::MANIFEST_BYTES_MAX;
 use indelible_core::manifest::Manifest;
 use indelible_core::segment::{self, FileName, Run};
 
-use crate::archiver::Task;
 use crate::error::ArchiveError;
-use crate::ship::check_stored;
-use crate::vault::VaultError;
-
-/// A segment whose manifest is in the vault and was checked.
-pub(crate) struct Archived {
-    pub(crate) manifest: Manifest,
-}
-
-impl Archived {
-    /// The sequence number behind its last record.
-    pub(crate) fn end(&self) -> u64 {
-        self.manifest.run.last().get() + 1
-    }
-}
+use crate::stored::{self, Archived};
+use crate::task::Task;
 
 /// What a vault holds of a ledger, from record 0 on and without a hole.
 pub(crate) struct Held {
@@ -76,30 +61,13 @@ pub(crate) fn held(task: &Task<'_>, names: &[FileName]) -> Result<Held, ArchiveE
             task.info.size
         )));
     }
-    let archived = open_manifest(task, *run)?;
-    let stored = task.engine().get(task.ledger(), run.last())?.map(|record| record.digest);
-    if stored != Some(archived.manifest.last_digest) {
+    let archived = stored::open_manifest(task, *run)?;
+    let there = task.engine().get(task.ledger(), run.last())?.map(|record| record.digest);
+    if there != Some(archived.manifest.last_digest) {
         let reason = format!("record {} there is not the one in the ledger", run.last());
         return Err(task.foreign(reason));
     }
     let Manifest { packed, .. } = &archived.manifest;
-    check_stored(task.vault, task.ledger(), &archived.manifest.object_name(), packed)?;
+    stored::check(task.vault, task.ledger(), &archived.manifest.object_name(), packed)?;
     Ok(Held { runs: manifests, last: Some(archived) })
-}
-
-/// Opens a manifest as a verifier does: the signature first, then what it says.
-pub(crate) fn open_manifest(task: &Task<'_>, run: Run) -> Result<Archived, ArchiveError> {
-    let name = segment::manifest_name(run.first(), run.last());
-    let mut bytes = Vec::new();
-    task.vault
-        .open(task.ledger(), &name, MANIFEST_BYTES_MAX as u64)?
-        .take(MANIFEST_BYTES_MAX as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|source| VaultError::Io { place: name.clone(), source })?;
-    let manifest = Manifest::open(&bytes, &task.trust)
-        .map_err(|error| task.foreign(format!("{name}: {error}")))?;
-    if manifest.origin != task.info.origin || manifest.run != run {
-        return Err(task.foreign(format!("{name} is about something else than its name says")));
-    }
-    Ok(Archived { manifest })
 }

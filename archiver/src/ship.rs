@@ -1,39 +1,28 @@
 //! One segment's way into the vault.
 
-use std::fs::File;
-use std::io::Read;
-
 use indelible_core::checkpoint::Checkpoint;
-use indelible_core::hash::Sha256Hash;
 use indelible_core::manifest::{Content, Manifest, ManifestError};
 use indelible_core::merkle::CompactRange;
-use indelible_core::name::{LedgerName, NameError, Seq};
 use indelible_core::segment::Run;
-use indelible_ledger::{Direction, ReadError};
-use sha2::{Digest as _, Sha256};
 
-use crate::archiver::Task;
 use crate::error::ArchiveError;
-use crate::pack::{PackError, Packed, Packer};
-use crate::resume::{self, Archived};
-use crate::vault::{Upload, Vault, VaultError};
+use crate::pack::{PackError, Packed};
+use crate::stored::{self, Archived};
+use crate::task::Task;
+use crate::vault::Upload;
 
-/// Records read from the database at once.
-const READ_RECORDS: usize = 1024;
-/// Bytes read from the database at once.
-const READ_BYTES: usize = 4 << 20;
-/// Bytes read back from the vault at once.
-const CHECK_BYTES: usize = 128 << 10;
-
-/// Packs, signs and stores one segment: from behind `last` up to `end` (exclusive), or earlier if it
-/// grows too large. `done` records of the run were packed before.
+/// Signs and stores one packed segment, which is to follow `last`.
 pub(crate) async fn segment(
     task: &Task<'_>,
     last: Option<&Archived>,
-    end: u64,
-    done: u64,
+    run: Run,
+    mut packed: Packed,
 ) -> Result<Archived, ArchiveError> {
-    let (run, mut packed) = pack(task, last, end, done)?;
+    if packed.first_prev != last.map(|last| last.manifest.last_digest) {
+        // It was packed on what the database says of the record before.
+        let reason = "the record before it is not the one in the archive".into();
+        return Err(PackError::Damaged { seq: run.first(), reason }.into());
+    }
     let manifest = manifest(task, run, &packed, last).await?;
     let unusable = |error: ManifestError| ArchiveError::Manifest { run, reason: error.to_string() };
     let text = manifest.signed_text().map_err(unusable)?;
@@ -43,7 +32,7 @@ pub(crate) async fn segment(
     let Content { size, sha256 } = manifest.packed;
     let object = manifest.object_name();
     task.vault.create(ledger, &object, Upload { content: &mut packed.file, size, sha256 })?;
-    check_stored(task.vault, ledger, &object, &manifest.packed)?;
+    stored::check(task.vault, ledger, &object, &manifest.packed)?;
 
     // 2. The manifest, which makes it count.
     let note = task.engine().sign_note(ledger, &text).await?;
@@ -51,51 +40,12 @@ pub(crate) async fn segment(
     let mut content = note.as_bytes();
     let upload = Upload { content: &mut content, size, sha256 };
     task.vault.create(ledger, &manifest.file_name(), upload)?;
-    let stored = resume::open_manifest(task, run)?;
-    if stored.manifest != manifest {
+    let archived = stored::open_manifest(task, run)?;
+    if archived.manifest != manifest {
         let reason = format!("{}: read back, it is another manifest", manifest.file_name());
         return Err(task.foreign(reason));
     }
-    Ok(stored)
-}
-
-fn pack(
-    task: &Task<'_>,
-    last: Option<&Archived>,
-    end: u64,
-    done: u64,
-) -> Result<(Run, Packed), ArchiveError> {
-    let size = task.info.size;
-    let out_of_numbers = |_| ReadError::OutOfRange { asked: end, size };
-    let first = Seq::new(last.map_or(0, Archived::end)).map_err(out_of_numbers)?;
-    let prev = last.map(|last| last.manifest.last_digest);
-    let mut packer = Packer::new(first, prev, &task.info, &task.archiver.key, spool_file(task)?)?;
-    let mut next = first.get();
-    'cut: while next < end {
-        if task.progress.should_stop() {
-            return Err(ArchiveError::Stopped);
-        }
-        let from = Seq::new(next).map_err(out_of_numbers)?;
-        let (forward, ledger) = (Direction::Forward, task.ledger());
-        let records = task.engine().range(ledger, from, forward, READ_RECORDS, READ_BYTES)?;
-        if records.is_empty() {
-            break;
-        }
-        for record in records.iter().take_while(|record| record.seq.get() < end) {
-            packer.push(record)?;
-            next = record.seq.get() + 1;
-            // Behind a signed record only: signed per commit, a segment that ended elsewhere would have an
-            // end that no signature of a record covers.
-            let may_end = record.signature.is_some();
-            if may_end && packer.plain_size() >= task.archiver.plain_bytes_cut {
-                break 'cut;
-            }
-        }
-        task.progress.at(done + next - first.get());
-    }
-    let last = Seq::new(next.saturating_sub(1)).map_err(out_of_numbers)?;
-    let run = Run::new(first, last).ok_or_else(|| out_of_numbers(NameError::Seq))?;
-    Ok((run, packer.finish(last)?))
+    Ok(archived)
 }
 
 async fn manifest(
@@ -144,41 +94,6 @@ fn check_tree(
     tree.append_range(&packed.subtrees).map_err(|error| damaged(&error.to_string()))?;
     if tree.root() != Some(checkpoint.root) || tree.end() != checkpoint.size {
         return Err(damaged("the stored tree is not that of the records").into());
-    }
-    Ok(())
-}
-
-/// A file without a name: it disappears with the process, whatever happens.
-fn spool_file(task: &Task<'_>) -> Result<File, ArchiveError> {
-    let folder = &task.archiver.spool;
-    tempfile::tempfile_in(folder)
-        .map_err(|source| ArchiveError::Spool { folder: folder.clone(), source })
-}
-
-/// Reads a stored object back and compares it with what it must be.
-pub(crate) fn check_stored(
-    vault: &dyn Vault,
-    ledger: &LedgerName,
-    name: &str,
-    content: &Content,
-) -> Result<(), VaultError> {
-    let mut reader = vault.open(ledger, name, content.size)?.take(content.size + 1);
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0u8; CHECK_BYTES];
-    let mut size = 0u64;
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => {
-                hasher.update(buffer.get(..count).unwrap_or_default());
-                size += count as u64;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(source) => return Err(VaultError::Io { place: name.into(), source }),
-        }
-    }
-    if size != content.size || Sha256Hash(hasher.finalize().into()) != content.sha256 {
-        return Err(VaultError::Changed { place: name.into() });
     }
     Ok(())
 }

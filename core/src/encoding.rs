@@ -7,10 +7,10 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends the lower-case hex of `bytes` to `out`.
 pub fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.reserve(bytes.len() * 2);
-    for byte in bytes {
-        out.push(HEX[usize::from(byte >> 4)]);
-        out.push(HEX[usize::from(byte & 15)]);
+    let start = out.len();
+    out.resize(start + bytes.len() * 2, 0);
+    for (pair, byte) in out[start..].as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
     }
 }
 
@@ -23,24 +23,34 @@ pub fn hex(bytes: &[u8]) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
+/// What each byte means as a lower-case hex digit; [`NO_DIGIT`] for all that are none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < HEX.len() {
+        digits[HEX[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
+const NO_DIGIT: u8 = 0xff;
+
 /// Reads lower-case hex of exactly `N` bytes; anything else is `None`.
 #[must_use]
 pub fn unhex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    fn digit(byte: u8) -> Option<u8> {
-        match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        }
-    }
+    let pairs = text.as_chunks::<2>().0;
     if text.len() != N * 2 {
         return None;
     }
     let mut out = [0u8; N];
-    for (byte, pair) in out.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    // Without a branch for each digit: every line of a segment has two or three of these.
+    let mut seen = 0;
+    for (byte, [high, low]) in out.iter_mut().zip(pairs) {
+        let (high, low) = (DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]);
+        seen |= high | low;
+        *byte = high << 4 | low;
     }
-    Some(out)
+    (seen < 16).then_some(out)
 }
 
 /// Appends the base64 of `bytes` to `out`.
@@ -71,4 +81,22 @@ pub fn unbase64_array<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
         return None;
     }
     unbase64(text)?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_sixteen_lower_case_digits_are_read_and_each_comes_back() {
+        for byte in 0..=255u8 {
+            let digit = b"0123456789abcdef".iter().position(|&digit| digit == byte);
+            let expected = digit.map(|value| [value as u8, (value as u8) << 4]);
+            assert_eq!(unhex(&[b'0', byte, byte, b'0']), expected, "{byte:#x}");
+            assert_eq!(unhex(hex(&[byte]).as_bytes()), Some([byte]));
+        }
+        for length in [0, 1, 3, 5, 6] {
+            assert_eq!(unhex::<2>(&vec![b'a'; length]), None);
+        }
+    }
 }

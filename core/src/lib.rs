@@ -28,6 +28,7 @@ pub mod note;
 pub mod receipt;
 pub mod record;
 pub mod segment;
+pub mod sha256;
 pub mod system;
 pub mod text;
 pub mod time;

@@ -2,13 +2,15 @@
 
 use std::io::{self, Read};
 
-use indelible_core::hash::Sha256Hash;
 use indelible_core::limits::LINE_BYTES_MAX;
-use sha2::{Digest as _, Sha256};
 
-/// A block ends with the first line that reaches this size in bytes: about 1,500 records of 512 bytes,
-/// enough for a bulk signature check and little enough to have several in memory.
+/// A block that goes to a worker ends with the first line that reaches this size in bytes: about 1,500
+/// records of 512 bytes, enough for a bulk signature check and little enough to have several in memory.
 pub(crate) const BLOCK_BYTES: usize = 1 << 20;
+
+/// The same for a block that is looked at where it was unpacked. It is so small that it stays in the
+/// processor's own memory until then; signatures wait for each other longer than for its end.
+pub(crate) const BLOCK_BYTES_IN_PLACE: usize = 256 << 10;
 
 /// Asked for in one read, in bytes: a Zstandard block, which is all that a decoder gives at once.
 const READ_BYTES: usize = 128 << 10;
@@ -31,9 +33,13 @@ pub(crate) enum End {
 /// Cuts a stream into blocks of whole lines.
 pub(crate) struct Blocks<R> {
     stream: R,
-    carry: Vec<u8>,
-    hash: Sha256,
-    hashing: bool,
+    /// The block, what was read behind it, and room. Filled again and again, so that memory is cleared once.
+    buffer: Vec<u8>,
+    /// Where the block ends in `buffer`.
+    end: usize,
+    /// Where what was read ends in `buffer`.
+    filled: usize,
+    block_bytes: usize,
     bytes: u64,
     bytes_max: u64,
 }
@@ -41,74 +47,71 @@ pub(crate) struct Blocks<R> {
 impl<R: Read> Blocks<R> {
     /// Reads at most `bytes_max` from `stream`.
     pub(crate) fn new(stream: R, bytes_max: u64) -> Self {
-        let (carry, hash) = (Vec::new(), Sha256::new());
-        Self { stream, carry, hash, hashing: false, bytes: 0, bytes_max }
+        let buffer = Vec::new();
+        Self { stream, buffer, end: 0, filled: 0, block_bytes: BLOCK_BYTES, bytes: 0, bytes_max }
     }
 
-    /// The same, hashing everything that is read.
-    pub(crate) fn hashing(self) -> Self {
-        Self { hashing: true, ..self }
+    /// The same in blocks that are looked at in place.
+    pub(crate) fn in_place(stream: R, bytes_max: u64) -> Self {
+        Self { block_bytes: BLOCK_BYTES_IN_PLACE, ..Self::new(stream, bytes_max) }
     }
 
-    /// Puts the next block of whole lines into `block`, replacing what it held. `Some` when nothing
-    /// follows this block.
-    pub(crate) fn next(&mut self, block: &mut Vec<u8>) -> Option<End> {
-        block.clear();
-        block.append(&mut self.carry);
-        // Where the last whole line in `block` ends; the carry has none.
-        let mut lines_end = 0;
+    /// The block: whole lines, and at the end of the stream perhaps the beginning of one.
+    pub(crate) fn block(&self) -> &[u8] {
+        self.buffer.get(..self.end).unwrap_or_default()
+    }
+
+    /// Goes on to the next block of whole lines. `Some` when nothing follows this block.
+    pub(crate) fn next(&mut self) -> Option<End> {
+        self.buffer.copy_within(self.end..self.filled, 0);
+        self.filled -= self.end;
+        // Behind the last whole line; what was carried over has none.
+        self.end = 0;
         loop {
-            if block.len() >= BLOCK_BYTES && lines_end > 0 {
-                self.carry.extend_from_slice(block.get(lines_end..).unwrap_or_default());
-                block.truncate(lines_end);
+            if self.filled >= self.block_bytes && self.end > 0 {
                 return None;
             }
-            let before = block.len();
-            let stop = if before >= LINE_BYTES_MAX {
-                Some(End::LineTooLong)
-            } else {
-                match self.fill(block) {
-                    Ok(0) if lines_end == before => return Some(End::Whole),
-                    Ok(0) => return Some(End::Unterminated),
-                    Ok(_) if self.bytes > self.bytes_max => Some(End::TooLarge),
-                    Ok(_) => None,
-                    Err(error) => Some(End::Failed(error)),
-                }
-            };
-            if stop.is_some() {
-                block.truncate(lines_end);
-                return stop;
+            let before = self.filled;
+            if before >= LINE_BYTES_MAX && self.end == 0 {
+                return Some(End::LineTooLong);
             }
-            let fresh = block.get(before..).unwrap_or_default();
+            match self.fill() {
+                Ok(0) if self.end == before => return Some(End::Whole),
+                Ok(0) => {
+                    self.end = before;
+                    return Some(End::Unterminated);
+                }
+                Ok(_) if self.bytes > self.bytes_max => return Some(End::TooLarge),
+                Ok(_) => {}
+                Err(error) => return Some(End::Failed(error)),
+            }
+            let fresh = self.buffer.get(before..self.filled).unwrap_or_default();
             if memchr::memchr(b'\n', fresh)
-                .is_some_and(|at| before + at - lines_end >= LINE_BYTES_MAX)
+                .is_some_and(|at| before + at - self.end >= LINE_BYTES_MAX)
             {
                 // Its end came with the same read that made it too long.
-                block.truncate(lines_end);
                 return Some(End::LineTooLong);
             }
             if let Some(at) = memchr::memrchr(b'\n', fresh) {
-                lines_end = before + at + 1;
+                self.end = before + at + 1;
             }
         }
     }
 
-    fn fill(&mut self, block: &mut Vec<u8>) -> io::Result<usize> {
-        let before = block.len();
-        block.resize(before + READ_BYTES, 0);
-        let result = loop {
-            match self.stream.read(block.get_mut(before..).unwrap_or_default()) {
+    fn fill(&mut self) -> io::Result<usize> {
+        let room = self.filled + READ_BYTES;
+        if self.buffer.len() < room {
+            self.buffer.resize(room, 0);
+        }
+        let read = loop {
+            match self.stream.read(self.buffer.get_mut(self.filled..room).unwrap_or_default()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => break other,
+                other => break other?,
             }
         };
-        let read = *result.as_ref().unwrap_or(&0);
-        block.truncate(before + read);
+        self.filled += read;
         self.bytes += read as u64;
-        if self.hashing {
-            self.hash.update(block.get(before..).unwrap_or_default());
-        }
-        result
+        Ok(read)
     }
 
     /// How many plain bytes were read.
@@ -116,22 +119,26 @@ impl<R: Read> Blocks<R> {
         self.bytes
     }
 
-    /// The stream and, of a hashing reader, the hash of everything that was read.
-    pub(crate) fn finish(self) -> (R, Sha256Hash) {
-        (self.stream, Sha256Hash(self.hash.finalize().into()))
+    /// The stream, wherever it is.
+    pub(crate) fn into_stream(self) -> R {
+        self.stream
     }
+}
+
+/// The lines of a block with their LFs. The last one may have none.
+pub(crate) fn lines_with_ends(block: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = block;
+    core::iter::from_fn(move || {
+        let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let (line, after) = rest.split_at(end);
+        rest = after;
+        (!line.is_empty()).then_some(line)
+    })
 }
 
 /// The lines of a block without their LFs. The last one may have had none.
 pub(crate) fn lines(block: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = block;
-    core::iter::from_fn(move || {
-        let at = memchr::memchr(b'\n', rest);
-        let (line, after) = rest.split_at(at.unwrap_or(rest.len()));
-        let nothing_left = rest.is_empty();
-        rest = after.get(1..).unwrap_or_default();
-        (!nothing_left).then_some(line)
-    })
+    lines_with_ends(block).map(|line| line.strip_suffix(b"\n").unwrap_or(line))
 }
 
 /// The last line of a block without its LF.
@@ -153,11 +160,11 @@ mod tests {
 
     fn read_all(stream: impl Read, bytes_max: u64) -> (Vec<Vec<u8>>, End) {
         let mut blocks = Blocks::new(stream, bytes_max);
-        let (mut block, mut seen) = (Vec::new(), Vec::new());
+        let mut seen = Vec::new();
         loop {
-            let end = blocks.next(&mut block);
-            assert!(block.len() <= LINE_BYTES_MAX + READ_BYTES);
-            seen.extend(lines(&block).map(<[u8]>::to_vec));
+            let end = blocks.next();
+            assert!(blocks.buffer.len() <= LINE_BYTES_MAX + 2 * READ_BYTES);
+            seen.extend(lines(blocks.block()).map(<[u8]>::to_vec));
             if let Some(end) = end {
                 return (seen, end);
             }

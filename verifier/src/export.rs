@@ -28,9 +28,9 @@ pub(crate) fn verify(verifier: &mut Verifier, path: &Path) {
         Err(error) => return unreadable(verifier, path, &error),
     };
     let mut blocks = Blocks::new(reader, u64::MAX);
-    let mut block = Vec::new();
-    let mut end = blocks.next(&mut block);
-    let header_end = memchr::memchr(b'\n', &block).map_or(block.len(), |at| at + 1);
+    let mut end = blocks.next();
+    let block = blocks.block();
+    let header_end = memchr::memchr(b'\n', block).map_or(block.len(), |at| at + 1);
     let (header, rest) = block.split_at(header_end);
     let origin = match read_header(header) {
         Ok(origin) => origin,
@@ -53,8 +53,8 @@ pub(crate) fn verify(verifier: &mut Verifier, path: &Path) {
     let mut held = Held::default();
     held.hand_on(&mut session, rest);
     while end.is_none() && !session.stopped() {
-        end = blocks.next(&mut block);
-        held.hand_on(&mut session, &block);
+        end = blocks.next();
+        held.hand_on(&mut session, blocks.block());
     }
     close(&mut session, held.last, end);
     session.finish();

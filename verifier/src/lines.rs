@@ -5,16 +5,17 @@
 //! order, so that what is said never depends on how the lines were cut into batches. Lines that follow
 //! each other and of which there is nothing else to say are put together, so it has little to do.
 
-use indelible_core::chain::record_digest;
+use indelible_core::chain::{record_digest, record_digest_beside};
 use indelible_core::code::Code;
 use indelible_core::ed25519::BULK_CHUNK;
 use indelible_core::encoding::unhex;
-use indelible_core::hash::Digest;
+use indelible_core::hash::{Digest, Sha256Hash};
 use indelible_core::key::Signature;
 use indelible_core::merkle::{CompactRange, leaf_hash};
 use indelible_core::name::{Origin, Seq};
 use indelible_core::record::{Body, RecordView, judge};
 use indelible_core::segment::Line;
+use indelible_core::sha256::Sha256Stream;
 use indelible_core::system::{Creation, System};
 use indelible_core::time::Timestamp;
 
@@ -147,6 +148,8 @@ pub(crate) struct Batch {
 /// Reads the lines of a batch one after the other.
 pub(crate) struct Reader<'a> {
     expected: Expected<'a>,
+    /// The hash of everything that was looked at, where it is wanted.
+    hash: Option<Sha256Stream>,
     signatures: Signatures,
     /// Lines whose signatures still wait, and whether each has a finding already.
     waiting: Vec<(Lines, bool)>,
@@ -174,6 +177,7 @@ impl<'a> Reader<'a> {
         let before = expected.before;
         Self {
             expected,
+            hash: None,
             signatures: Signatures::default(),
             waiting: Vec::new(),
             out,
@@ -185,29 +189,63 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The same, hashing every line that is looked at, and the remnant.
+    pub(crate) fn hashing(self) -> Self {
+        Self { hash: Some(Sha256Stream::new()), ..self }
+    }
+
+    /// The hash of everything that was looked at; of nothing, where it is not wanted.
+    pub(crate) fn take_hash(&mut self) -> Sha256Hash {
+        Sha256Hash(self.hash.take().unwrap_or_default().finish())
+    }
+
     /// Takes all lines of a block; `false` when no more is to be looked at.
     pub(crate) fn block(&mut self, block: &[u8]) -> bool {
         self.out.bytes += block.len() as u64;
-        blocks::lines(block).all(|line| self.line(line))
+        blocks::lines_with_ends(block).all(|line| self.line(line))
     }
 
     /// Something stands behind the lines that is no whole line.
-    pub(crate) fn remnant(&mut self) {
+    pub(crate) fn remnant(&mut self, remnant: &[u8]) {
+        self.hash(remnant);
         self.out.more |= self.out.count >= self.expected.lines_max;
     }
 
-    fn line(&mut self, line: &[u8]) -> bool {
+    /// Takes a line with its LF.
+    fn line(&mut self, whole: &[u8]) -> bool {
         if !self.has_room() {
             return false;
         }
-        match Line::parse(line) {
+        match Line::parse(whole.strip_suffix(b"\n").unwrap_or(whole)) {
             Ok(Line { record, digest, signature }) => {
                 let signature = signature.and_then(|(kid, sig)| Some((key_bytes(kid)?, sig)));
-                self.record(record, digest, signature);
+                let recomputed = self.recompute(record, whole);
+                self.record(record, digest, recomputed, signature);
             }
-            Err(error) => self.no_line(&error.to_string()),
+            Err(error) => {
+                self.hash(whole);
+                self.no_line(&error.to_string());
+            }
         }
         true
+    }
+
+    fn hash(&mut self, bytes: &[u8]) {
+        if let Some(hash) = &mut self.hash {
+            hash.update(bytes);
+        }
+    }
+
+    /// What a record and the line before lead to, where that is known. Hashes the line too.
+    fn recompute(&mut self, record: &[u8], line: &[u8]) -> Option<Digest> {
+        let prev = self.before.prev();
+        let Some(hash) = &mut self.hash else {
+            return prev.map(|prev| record_digest(record, prev));
+        };
+        if prev.is_none() {
+            hash.update(line);
+        }
+        prev.map(|prev| record_digest_beside(record, prev, hash, line))
     }
 
     fn has_room(&mut self) -> bool {
@@ -234,12 +272,19 @@ impl<'a> Reader<'a> {
         let room = self.has_room();
         if room {
             self.out.bytes += record.len() as u64;
-            self.record(record, digest, signature);
+            let recomputed = self.recompute(record, &[]);
+            self.record(record, digest, recomputed, signature);
         }
         room
     }
 
-    fn record(&mut self, bytes: &[u8], digest: Digest, signature: Option<(KeyBytes, Signature)>) {
+    fn record(
+        &mut self,
+        bytes: &[u8],
+        digest: Digest,
+        recomputed: Option<Digest>,
+        signature: Option<(KeyBytes, Signature)>,
+    ) {
         let mut remarks = Remarks::default();
         let view = RecordView::parse(bytes);
         let (seq, time) = match &view {
@@ -252,7 +297,7 @@ impl<'a> Reader<'a> {
                 (None, None)
             }
         };
-        let link = self.link(bytes, &digest);
+        let link = self.link(bytes, &digest, recomputed);
         let signer = signature.map(|(key, signature)| {
             let place = self.waiting.len();
             let key = self.signatures.add(place, digest, key, signature);
@@ -269,8 +314,7 @@ impl<'a> Reader<'a> {
     }
 
     /// How a digest stands to the line before. Makes its own line the one before.
-    fn link(&mut self, record: &[u8], digest: &Digest) -> Link {
-        let recomputed = self.before.prev().map(|prev| record_digest(record, prev));
+    fn link(&mut self, record: &[u8], digest: &Digest, recomputed: Option<Digest>) -> Link {
         let before = self.out.recomputed.take();
         let link = match recomputed {
             None => Link::Unknown,

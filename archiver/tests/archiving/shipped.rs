@@ -193,6 +193,49 @@ fn a_client_that_takes_all_ids_of_an_archive_record_does_not_hold_up_the_archive
     assert_eq!(world.news().len(), 1, "the next segment has ids of its own");
 }
 
+/// Follows how far a run says it is.
+#[derive(Default)]
+struct Follower(std::sync::Mutex<Vec<u64>>);
+
+impl Progress for Follower {
+    fn begin(&self, _ledger: &LedgerName, _records: u64) {}
+    fn at(&self, records: u64) {
+        self.0.lock().unwrap().push(records);
+    }
+}
+
+#[test]
+fn segments_that_are_packed_at_once_are_the_ones_that_are_packed_one_by_one() {
+    let home = tempfile::tempdir().unwrap();
+    let config = EngineConfig::new(home.path().join("data"), ServerName::new(SERVER).unwrap());
+    let engine = Engine::open(config, signer()).unwrap();
+    wait(engine.create_ledger(name(LEDGER), SignPer::Commit)).unwrap();
+    let (once, steps) = (home.path().join("once"), home.path().join("steps"));
+    let archive = |path: &std::path::Path, progress: &dyn Progress| {
+        let vault = DirectoryVault::open(path).unwrap();
+        let archiver = Archiver::new(engine.clone(), home.path().into());
+        wait(archiver.archive(&name(LEDGER), &vault, Seal::Whole, progress)).unwrap()
+    };
+    for segment in 1..=3 {
+        append(&engine, LEDGER, WHOLE, 40);
+        // Where only one whole segment waits, nothing is packed ahead.
+        assert_eq!(archive(&steps, &Silent).archived, segment * WHOLE);
+    }
+    let follower = Follower::default();
+    let summary = archive(&once, &follower);
+    assert_eq!((summary.segments, summary.archived), (3, 3 * WHOLE));
+    assert_good(&once, 3 * WHOLE);
+    let (once, steps) = (files(&once.join(LEDGER)), files(&steps.join(LEDGER)));
+    let segments = |files: std::collections::BTreeMap<String, Vec<u8>>| {
+        let mut files = files;
+        files.retain(|name, _| name.ends_with(".zst"));
+        files
+    };
+    assert!(segments(once) == segments(steps), "the same records make the same bytes");
+    let said = follower.0.into_inner().unwrap();
+    assert!(said.is_sorted() && said.last() == Some(&(3 * WHOLE)), "{said:?}");
+}
+
 /// Stops a run after some records.
 #[derive(Default)]
 struct Stopper {

@@ -188,12 +188,9 @@ fn sum_holds(key: &KeyPoint, parts: &[Parts], coefficients: &[Scalar]) -> bool {
         of_key += z * part.k;
         of_base -= z * part.s;
     }
-    let mut scalars = Vec::with_capacity(parts.len() + 2);
-    scalars.extend_from_slice(coefficients);
-    scalars.extend([of_key, of_base]);
-    let mut points = Vec::with_capacity(parts.len() + 2);
-    points.extend(parts.iter().map(|part| part.r));
-    points.extend([key.point(), ED25519_BASEPOINT_POINT]);
+    let scalars = coefficients.iter().chain([&of_key, &of_base]);
+    let (key, base) = (key.point(), ED25519_BASEPOINT_POINT);
+    let points = parts.iter().map(|part| &part.r).chain([&key, &base]);
     EdwardsPoint::vartime_multiscalar_mul(scalars, points).mul_by_cofactor().is_identity()
 }
 

@@ -25,6 +25,7 @@ pub use path::BuildError;
 pub use range::{CompactRange, RangeError, perfect_subtrees};
 
 use crate::hash::{Digest, LeafHash, NodeHash};
+use crate::sha256;
 
 /// Largest size of a tree in leaves. Several implementations of C2SP tlog-checkpoint keep sizes in
 /// signed 64-bit integers; a ledger ends at 2^53 records anyway.
@@ -38,7 +39,7 @@ const NODE_PREFIX: u8 = 0x01;
 pub fn leaf_hash(digest: &Digest) -> LeafHash {
     let mut input = [LEAF_PREFIX; 33];
     input[1..].copy_from_slice(&digest.0);
-    LeafHash(Sha256::digest(input).into())
+    LeafHash(sha256::of_short(&input))
 }
 
 /// The hash of an inner node: `SHA-256(0x01 || left || right)`, RFC 6962 section 2.1.
@@ -47,7 +48,7 @@ pub fn node_hash(left: &NodeHash, right: &NodeHash) -> NodeHash {
     let mut input = [NODE_PREFIX; 65];
     input[1..33].copy_from_slice(&left.0);
     input[33..].copy_from_slice(&right.0);
-    NodeHash(Sha256::digest(input).into())
+    NodeHash(sha256::of_short(&input))
 }
 
 /// The root of the tree without leaves: `SHA-256("")`, RFC 6962 section 2.1.

@@ -38,12 +38,11 @@ pub(super) fn walk(
     let bytes_max = bytes_max.min(walk.bytes_left);
     let mut blocks = Blocks::new(stream, bytes_max);
     let before = walk.bytes_left;
-    let mut block = Vec::new();
     let (mut due, mut is_first) = (whence.begin, true);
     loop {
-        let end = blocks.next(&mut block);
+        let end = blocks.next();
         walk.bytes_left = before.saturating_sub(blocks.bytes());
-        for line in lines(&block) {
+        for line in lines(blocks.block()) {
             let frame = whence.export
                 && (is_first && line.starts_with(HEADER) || line.starts_with(CLOSING));
             is_first = false;

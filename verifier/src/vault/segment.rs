@@ -132,26 +132,28 @@ fn read(file: File, size: u64, manifest: &Manifest, job: &SegmentJob) -> io::Res
         marks: &marks,
         lines_max: lines_max(manifest),
         stranger: &stranger,
-    });
+    })
+    .hashing();
     let packed = Packed::new(file.take(SEGMENT_PACKED_BYTES_MAX));
-    let mut blocks = Blocks::new(frames::unpack(packed)?, plain_bytes_max(manifest)).hashing();
-    let mut block = Vec::new();
+    let mut blocks = Blocks::in_place(frames::unpack(packed)?, plain_bytes_max(manifest));
     let end = loop {
-        let end = blocks.next(&mut block);
+        let end = blocks.next();
+        let mut block = blocks.block();
+        let mut remnant = &block[..0];
         if matches!(end, Some(End::Unterminated)) {
             // What has no end is no line.
-            block.truncate(memchr::memrchr(b'\n', &block).map_or(0, |at| at + 1));
+            (block, remnant) = block.split_at(memchr::memrchr(b'\n', block).map_or(0, |at| at + 1));
         }
-        let go_on = reader.block(&block);
+        let go_on = reader.block(block);
         if matches!(end, Some(End::Unterminated)) {
-            reader.remnant();
+            reader.remnant(remnant);
         }
         if end.is_some() || !go_on {
             break end.filter(|_| go_on);
         }
     };
     let plain_bytes = blocks.bytes();
-    let (decoder, plain) = blocks.finish();
+    let decoder = blocks.into_stream();
     let mut packed = decoder.finish().into_inner();
     // What the decoder did not want to see belongs to the file's hash all the same. A file of another
     // size has another hash, and it may be a sparse one without end.
@@ -164,6 +166,7 @@ fn read(file: File, size: u64, manifest: &Manifest, job: &SegmentJob) -> io::Res
     if let Some(error) = packed.failed.take() {
         return Err(error);
     }
+    let plain = reader.take_hash();
     let batch = reader.finish();
     let whole = matches!(end, Some(End::Whole | End::Unterminated)) && !batch.more;
     let plain_differs =

@@ -383,7 +383,7 @@ impl Segment {
 }
 
 pub fn pack(plain: &[u8]) -> Vec<u8> {
-    zstd::encode_all(plain, 3).unwrap()
+    zstd::encode_all(plain, 1).unwrap()
 }
 
 pub fn closing_line(note: &str) -> Vec<u8> {
