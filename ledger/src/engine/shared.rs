@@ -21,7 +21,7 @@ pub(crate) struct Shared {
     pub(crate) lanes: Lanes,
     pub(crate) registry: Registry,
     pub(crate) store: StoreCell,
-    /// How long the store takes for a commit.
+    /// How long the store takes for a commit, where it takes several at once.
     pub(crate) store_latency: Latency,
     pub(crate) ledgers: Ledgers,
     pub(crate) metrics: Arc<EngineMetrics>,

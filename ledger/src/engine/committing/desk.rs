@@ -31,6 +31,9 @@ pub(super) struct InFlight {
     /// Bytes of its rows; 0 when it has none and nothing was submitted.
     pub(super) row_bytes: usize,
     pub(super) submitted: Instant,
+    /// Whether the store lets others begin meanwhile. Where it does not, beginning more batches would
+    /// only make them smaller.
+    pub(super) overlaps: bool,
     pub(super) outcome: Option<Result<(), StoreError>>,
 }
 
@@ -174,6 +177,14 @@ impl Desk {
     /// A commit is about to be given to the store. From now on the watch sees it.
     pub(super) fn submit(&self, commit: InFlight) {
         self.state.lock().in_flight.push_back(commit);
+    }
+
+    /// The store has taken a commit. What is not settled by now is on its way while others begin.
+    pub(super) fn is_submitted(&self, ticket: u64) {
+        let mut state = self.state.lock();
+        if let Some(one) = state.in_flight.iter_mut().find(|one| one.ticket == ticket) {
+            one.overlaps = one.outcome.is_none();
+        }
     }
 
     /// The store has said what became of a commit.

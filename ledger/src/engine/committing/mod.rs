@@ -116,11 +116,13 @@ impl Committing {
             bytes,
             row_bytes,
             submitted,
+            overlaps: false,
             outcome,
         });
         if !rows.is_empty() {
-            let desk = Arc::clone(desk);
-            store.submit(rows, CommitTicket::new(move |outcome| desk.settle(ticket, outcome)));
+            let told = Arc::clone(desk);
+            store.submit(rows, CommitTicket::new(move |outcome| told.settle(ticket, outcome)));
+            desk.is_submitted(ticket);
         }
     }
 
@@ -174,7 +176,9 @@ impl Committing {
     fn count(&self, commit: &InFlight) {
         let metrics = &self.shared.metrics;
         let took = commit.submitted.elapsed();
-        self.shared.store_latency.record(took);
+        if commit.overlaps {
+            self.shared.store_latency.record(took);
+        }
         metrics.store_latency_us.record(took.as_micros() as u64);
         metrics.batch_events.record(commit.records);
         metrics.commits.add(1);
