@@ -241,7 +241,9 @@ impl Queue {
     pub(crate) fn complete(&self, completion: Completion) {
         let mut state = self.state.lock();
         state.completions.push(completion);
-        let wakes = !completion.durable || !state.turns.is_empty() || state.closed;
+        // After a failure it waits for the last of what is on its way, whatever becomes of that.
+        let wakes =
+            !completion.durable || !state.turns.is_empty() || state.closed || state.pipeline.failed;
         drop(state);
         if wakes {
             self.wake.notify_one();
