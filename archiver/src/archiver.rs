@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use indelible_core::key::{PublicKey, Trust, VKey};
 use indelible_core::name::{LedgerName, Origin};
-use indelible_ledger::Engine;
+use indelible_ledger::{Engine, LedgerInfo, Principal};
 
 use crate::ahead::{Ahead, Cut};
 use crate::cut::{self, Seal};
@@ -15,7 +15,7 @@ use crate::resume::{self, Held};
 use crate::stored::Archived;
 use crate::task::Task;
 use crate::vault::Vault;
-use crate::{news, ship};
+use crate::{news, ship, turn};
 
 /// What a run did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +55,32 @@ impl Archiver {
         Self { engine, key, spool, plain_bytes_cut: PLAIN_BYTES_CUT }
     }
 
+    /// The same archiver for runs that `principal` asked for.
+    #[must_use]
+    pub fn on_behalf_of(&self, principal: &Principal) -> Self {
+        Self { engine: self.engine.on_behalf_of(principal), ..self.clone() }
+    }
+
     /// Cuts segments after `plain_bytes` of lines; [`PLAIN_BYTES_CUT`] unless told otherwise, which is
     /// also the most.
     #[must_use]
     pub fn with_segment_bytes(self, plain_bytes: u64) -> Self {
         Self { plain_bytes_cut: plain_bytes.clamp(1, PLAIN_BYTES_CUT), ..self }
+    }
+
+    /// The engine whose ledgers it archives.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Whether a run would cut a segment of the ledger, if the vault holds its first `held` records. Asks
+    /// the engine alone, so it costs no more than a record's reading.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Engine`].
+    pub fn is_due(&self, info: &LedgerInfo, held: u64, seal: Seal) -> Result<bool, ArchiveError> {
+        Ok(cut::next(&self.engine, info, held, seal)?.is_some())
     }
 
     /// Ships everything of `ledger` that is not in `vault` yet, up to the records that are durable when
@@ -76,7 +97,7 @@ impl Archiver {
     ) -> Result<Summary, ArchiveError> {
         match self.resume(ledger, vault, progress) {
             Ok((task, held)) => {
-                if cut::next(&task, held.end(), seal)?.is_none() {
+                if cut::next(&self.engine, &task.info, held.end(), seal)?.is_none() {
                     return Ok(Summary::of(&task, held.end()));
                 }
             }
@@ -84,10 +105,13 @@ impl Archiver {
             Err(ArchiveError::Foreign { .. }) => {}
             Err(error) => return Err(error),
         }
-        // Two runs that cut at different places would leave overlapping manifests, which nobody could
-        // ever repair in write-once storage. What was seen before the claim may be old by now.
+        // What was seen before the claim may be old by now.
         let _claim = vault.claim(ledger)?;
         let (task, held) = self.resume(ledger, vault, progress)?;
+        if let Some(run) = held.runs.last() {
+            // A run may have died between the manifest and this.
+            turn::give_back(&task, run.first().get())?;
+        }
         self.ship(task, held, seal).await
     }
 
@@ -111,18 +135,21 @@ impl Archiver {
         let mut ahead = Ahead::default();
         let mut refused = None;
         task.progress.begin(task.ledger(), summary.size - summary.archived);
-        while let Some(mut end) = cut::next(&task, summary.archived, seal)? {
+        while let Some(mut end) = cut::next(&self.engine, &task.info, summary.archived, seal)? {
             let may_speak = refused.is_none() && !unsaid.is_empty();
             if may_speak && news::more_waits(&task, summary.archived, found)? {
                 // Evidence is not held up by a ledger that cannot be appended to.
                 refused = news::say(&task, &mut unsaid).await.err();
                 // Behind the whole commit: signed per commit, only its last record has a signature.
                 task.info = self.engine.ledger(task.ledger())?;
-                end = cut::next(&task, summary.archived, seal)?.unwrap_or(end);
+                end = cut::next(&self.engine, &task.info, summary.archived, seal)?.unwrap_or(end);
             }
-            let cut = Cut { first: summary.archived, end, plain_bytes: task.plain_bytes_cut };
+            let first = summary.archived;
+            let turn = turn::take(&task, first, end)?;
+            let cut = Cut { first, end: turn.end, plain_bytes: turn.plain_bytes_cut };
             let (run, packed) = ahead.take(&task, cut, summary.records)?;
             let archived = ship::segment(&task, last.as_ref(), run, packed).await?;
+            turn::give_back(&task, first)?;
             let records = archived.end() - summary.archived;
             task.progress.shipped(records);
             summary.segments += 1;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use indelible_core::limits::SEGMENT_RECORDS_MAX;
 use indelible_core::name::Seq;
 use indelible_core::time::Timestamp;
+use indelible_ledger::{Engine, LedgerInfo};
 
 use crate::error::ArchiveError;
-use crate::task::Task;
 
 /// When the end of a ledger that does not fill a segment is archived too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +21,13 @@ pub enum Seal {
 }
 
 /// Where the segment that begins at `start` ends (exclusive), or `None` when there is none to cut.
-pub(crate) fn next(task: &Task<'_>, start: u64, seal: Seal) -> Result<Option<u64>, ArchiveError> {
-    let size = task.info.size;
+pub(crate) fn next(
+    engine: &Engine,
+    info: &LedgerInfo,
+    start: u64,
+    seal: Seal,
+) -> Result<Option<u64>, ArchiveError> {
+    let size = info.size;
     let whole = (start / SEGMENT_RECORDS_MAX + 1) * SEGMENT_RECORDS_MAX;
     if whole <= size {
         return Ok(Some(whole));
@@ -30,7 +35,7 @@ pub(crate) fn next(task: &Task<'_>, start: u64, seal: Seal) -> Result<Option<u64
     let is_sealed = match seal {
         Seal::Whole => false,
         Seal::Now => start < size,
-        Seal::OlderThan(age, now) => waits_since(task, start)?.is_some_and(|since| {
+        Seal::OlderThan(age, now) => waits_since(engine, info, start)?.is_some_and(|since| {
             u128::from(now.micros().saturating_sub(since.micros())) >= age.as_micros()
         }),
     };
@@ -38,9 +43,13 @@ pub(crate) fn next(task: &Task<'_>, start: u64, seal: Seal) -> Result<Option<u64
 }
 
 /// The time of the record at `start`, the first that is not in the vault; `None` at the end.
-fn waits_since(task: &Task<'_>, start: u64) -> Result<Option<Timestamp>, ArchiveError> {
-    let Some(seq) = Seq::new(start).ok().filter(|seq| seq.get() < task.info.size) else {
+fn waits_since(
+    engine: &Engine,
+    info: &LedgerInfo,
+    start: u64,
+) -> Result<Option<Timestamp>, ArchiveError> {
+    let Some(seq) = Seq::new(start).ok().filter(|seq| seq.get() < info.size) else {
         return Ok(None);
     };
-    Ok(task.engine().get(task.ledger(), seq)?.map(|record| record.time))
+    Ok(engine.get(&info.name, seq)?.map(|record| record.time))
 }

@@ -21,7 +21,7 @@
 //!
 //! * `archiver`: one run, step by step; `task`: what all steps need; `cut`: where segments end; `pack`: a
 //!   segment's bytes; `ahead`: packing several at once; `ship`: one segment's way; `stored`: reading it back;
-//!   `resume`: where a vault stands; `news`: what the ledger says about it.
+//!   `resume`: where a vault stands; `turn`: who cuts next; `news`: what the ledger says about it.
 //! * [`Vault`]: the storage, a directory for now.
 
 mod ahead;
@@ -35,6 +35,7 @@ mod resume;
 mod ship;
 mod stored;
 mod task;
+mod turn;
 mod vault;
 
 pub use archiver::{Archiver, Summary};

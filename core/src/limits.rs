@@ -11,8 +11,15 @@ pub const EVENT_DEPTH_MAX: u32 = 64;
 /// Deepest nesting of a record or a document around an event: the object itself and one spare.
 pub const DOCUMENT_DEPTH_MAX: u32 = EVENT_DEPTH_MAX + 2;
 
+/// Longest name of who wrote a record, in bytes: room for a certificate's subject.
+pub const BY_NAME_BYTES_MAX: usize = 256;
+
+/// Longest word for how the server knew who wrote a record, in bytes.
+pub const BY_HOW_BYTES_MAX: usize = 64;
+
 /// What a record adds around its event at most, in bytes: the id (128 bytes, each at most 6 when
-/// escaped), the ledger name, numbers, time and member names, rounded up.
+/// escaped), who wrote it (a name of 256 bytes, each at most 2 when escaped, and two words of 192), the
+/// ledger name, numbers, time and member names, rounded up.
 pub const RECORD_OVERHEAD_MAX: usize = 2048;
 
 /// Largest list of the numbers of one event that were kept as text, in bytes of its canonical form: some

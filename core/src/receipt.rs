@@ -276,7 +276,9 @@ impl Receipt {
                           has no signature: it was taken off";
             return Err(tampered(Code::Unsigned, reason));
         }
-        Ok(())
+        judge(record, Some(origin), Some(rules.principals))
+            .map(drop)
+            .map_err(|error| tampered(error.code(), error.to_string()))
     }
 
     fn check_digest(&self, record: &RecordView<'_>) -> Result<(), ReceiptError> {
@@ -329,8 +331,8 @@ fn judge_record(
     origin: &Origin,
     trust: &Trust,
 ) -> Result<Judged, ReceiptError> {
-    let judged =
-        judge(record, Some(origin)).map_err(|error| tampered(error.code(), error.to_string()))?;
+    let judged = judge(record, Some(origin), None)
+        .map_err(|error| tampered(error.code(), error.to_string()))?;
     if let Some(unknown) = judged.keys().iter().find(|key| trust.find(key, origin).is_none()) {
         let reason = format!(
             "the ledger was created with the key {unknown}, which is not among the keys given for \

@@ -26,12 +26,12 @@ pub enum SystemError {
     /// The member named is not of the form that `docs/FORMAT.md` gives it.
     #[error("the system object's member {0} is not of its form")]
     Member(&'static str),
-    /// A creation without the member `numbers`.
+    /// A creation without the member named.
     #[error(
-        "the creation has no member numbers: it was written before the first release, whose formats are \
-         not read any more"
+        "the creation has no member {0}: it was written before the first release, whose formats are not \
+         read any more"
     )]
-    BeforeRelease,
+    BeforeRelease(&'static str),
 }
 
 /// Whether `text` can be the `kind` of a system object: `[a-z][a-z0-9_]{0,63}`.
@@ -89,6 +89,53 @@ impl FromStr for SignPer {
     }
 }
 
+/// How much the records of a ledger say of who wrote them, `docs/FORMAT.md` section 3.3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Principals {
+    /// Nothing.
+    #[default]
+    Off,
+    /// The name.
+    Name,
+    /// The name, how the server knew it, and the tenant.
+    Full,
+}
+
+impl Principals {
+    /// The text that stands in record 0.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Name => "name",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl fmt::Display for Principals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text is neither `off`, `name` nor `full`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("of who wrote a record, a ledger says 'off', 'name' or 'full'")]
+pub struct PrincipalsError;
+
+impl FromStr for Principals {
+    type Err = PrincipalsError;
+    fn from_str(text: &str) -> Result<Self, PrincipalsError> {
+        match text {
+            "off" => Ok(Self::Off),
+            "name" => Ok(Self::Name),
+            "full" => Ok(Self::Full),
+            _ => Err(PrincipalsError),
+        }
+    }
+}
+
 /// `ledger_created`, always and only record 0: how to check everything that follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Creation {
@@ -103,11 +150,17 @@ pub struct Creation {
     pub max_unsigned: u64,
     /// What becomes of numbers that a double does not carry, where a client does not say.
     pub numbers: Numbers,
+    /// What records say of who wrote them.
+    pub principals: Principals,
 }
 
 impl Creation {
     /// The kind of a ledger's creation.
     pub const KIND: &str = "ledger_created";
+
+    /// Its members, in canonical order.
+    const MEMBERS: [&str; 7] =
+        ["keys", "kind", "max_unsigned", "numbers", "origin", "principals", "sign_per"];
 
     /// The canonical form.
     #[must_use]
@@ -125,6 +178,8 @@ impl Creation {
         push_string(&mut out, self.numbers.as_str());
         out.extend_from_slice(b",\"origin\":");
         push_string(&mut out, &self.origin);
+        out.extend_from_slice(b",\"principals\":");
+        push_string(&mut out, self.principals.as_str());
         out.extend_from_slice(b",\"sign_per\":");
         push_string(&mut out, self.sign_per.as_str());
         out.push(b'}');
@@ -143,10 +198,14 @@ impl Creation {
     }
 
     fn read(object: &Value) -> Result<Self, SystemError> {
-        if exactly(object, &["keys", "kind", "max_unsigned", "origin", "sign_per"]).is_ok() {
-            return Err(SystemError::BeforeRelease);
+        for later in ["numbers", "principals"] {
+            let mut before = Self::MEMBERS.to_vec();
+            before.retain(|name| *name != later);
+            if exactly(object, &before).is_ok() {
+                return Err(SystemError::BeforeRelease(later));
+            }
         }
-        exactly(object, &["keys", "kind", "max_unsigned", "numbers", "origin", "sign_per"])?;
+        exactly(object, &Self::MEMBERS)?;
         let keys = object.get("keys").and_then(Value::as_array).unwrap_or_default();
         let keys: Option<Vec<_>> = keys.iter().map(|key| KeyId::new(key.as_str()?).ok()).collect();
         let max_unsigned = object.get("max_unsigned").and_then(Value::as_u64);
@@ -156,6 +215,7 @@ impl Creation {
                 .filter(|run| *run <= UNSIGNED_RUN_MAX)
                 .ok_or(SystemError::Member("max_unsigned"))?,
             numbers: parsed(object, "numbers")?,
+            principals: parsed(object, "principals")?,
             origin: parsed(object, "origin")?,
             sign_per: parsed(object, "sign_per")?,
         })

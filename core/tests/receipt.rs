@@ -16,7 +16,7 @@ use indelible_core::merkle::{CompactRange, Growth, leaf_hash};
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
 use indelible_core::receipt::{Receipt, ReceiptError, Signed};
 use indelible_core::record::{Body, Judged, Place, PreparedEvent, RecordView, seal_system};
-use indelible_core::system::{Creation, SignPer};
+use indelible_core::system::{Creation, Principals, SignPer};
 use indelible_core::time::Timestamp;
 use keys::TestKey;
 use proptest::prelude::*;
@@ -341,6 +341,7 @@ fn creation(key: &TestKey, sign_per: SignPer) -> Creation {
         keys: vec![key.public().key_id()],
         max_unsigned: 1,
         numbers: Numbers::Exact,
+        principals: Principals::Off,
     }
 }
 
@@ -436,6 +437,7 @@ fn a_record_that_may_not_stand_in_its_place_has_no_receipt() {
         (0, system(&text.replace("s/l", "s/m")), Code::CreationInvalid),
         (0, system(&text.replace("s/l", "t/l")), Code::CreationInvalid),
         (0, system(&text.replace(",\"numbers\":\"exact\"", "")), Code::CreationInvalid),
+        (0, system(&text.replace(",\"principals\":\"off\"", "")), Code::CreationInvalid),
         (
             0,
             system(&text.replace("{\"keys", "{\"informative\":true,\"keys")),

@@ -7,9 +7,11 @@ use indelible_core::json::{CanonicalObject, JsonErrorCode, Limits, Numbers, cano
 use indelible_core::key::KeyId;
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
 use indelible_core::record::{
-    Body, Place, PreparedEvent, RecordError, RecordFault, RecordView, judge, seal_system,
+    Body, By, Place, PreparedEvent, RecordError, RecordFault, RecordView, judge, seal_system,
 };
-use indelible_core::system::{Creation, SegmentArchived, SignPer, System, SystemError, is_kind};
+use indelible_core::system::{
+    Creation, Principals, SegmentArchived, SignPer, System, SystemError, is_kind,
+};
 use indelible_core::time::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
@@ -51,7 +53,7 @@ const WINDOWS: &str = r#"{"Keywords":-9223372036854775808,"a/b":[1,{"~":1e400},5
 fn no_byte_of_the_golden_records_moves() {
     let cases: Vec<serde_json::Value> =
         serde_json::from_str(include_str!("vectors/record.json")).unwrap();
-    assert_eq!(cases.len(), 7);
+    assert_eq!(cases.len(), 9);
     for case in cases {
         let text = |name: &str| case[name].as_str().unwrap();
         let bytes = text("record").as_bytes();
@@ -69,6 +71,10 @@ fn no_byte_of_the_golden_records_moves() {
                 let prepared = match case["seq"].as_u64() {
                     Some(4) => PreparedEvent::prepare(WINDOWS.as_bytes(), Numbers::Text).unwrap(),
                     _ => PreparedEvent::new(event).unwrap(),
+                };
+                let prepared = match &view.by {
+                    Some(by) => prepared.written_by(by).unwrap(),
+                    None => prepared,
                 };
                 assert!(prepared.is_of(&view), "{prepared:?}");
                 prepared.seal(&parts.place(), prev.as_ref(), &mut sealed)
@@ -309,6 +315,7 @@ fn creation() -> Creation {
         ],
         max_unsigned: 65_536,
         numbers: Numbers::Text,
+        principals: Principals::Full,
     }
 }
 
@@ -334,6 +341,10 @@ fn system_objects_survive_their_canonical_form() {
         assert_eq!(sign_per.to_string(), sign_per.as_str());
     }
     assert!("both".parse::<SignPer>().is_err());
+    for principals in [Principals::Off, Principals::Name, Principals::Full] {
+        assert_eq!(principals.as_str().parse(), Ok(principals));
+    }
+    assert!("all".parse::<Principals>().is_err());
 }
 
 #[test]
@@ -354,7 +365,10 @@ fn system_objects_of_known_kinds_have_exactly_their_shape() {
         ("\"text\"", "\"strings\"", SystemError::Member("numbers")),
         ("\"text\"", "null", SystemError::Member("numbers")),
         ("{\"keys\"", "{\"informative\":true,\"keys\"", SystemError::Members),
-        ("\"numbers\":\"text\",", "", SystemError::BeforeRelease),
+        ("\"numbers\":\"text\",", "", SystemError::BeforeRelease("numbers")),
+        ("\"principals\":\"full\",", "", SystemError::BeforeRelease("principals")),
+        ("\"full\"", "\"all\"", SystemError::Member("principals")),
+        ("\"full\"", "true", SystemError::Member("principals")),
     ] {
         let changed = created.replacen(from, to, 1);
         assert_ne!(changed, created, "{from}");
@@ -426,12 +440,12 @@ fn a_kind_that_nobody_knows_yet_is_a_valid_record() {
 fn what_the_golden_vectors_refuse_as_a_record_stays_refused() {
     let cases: Vec<serde_json::Value> =
         serde_json::from_str(include_str!("vectors/record_refused.json")).unwrap();
-    assert_eq!(cases.len(), 12);
+    assert_eq!(cases.len(), 20);
     let origin = Origin::new("ledger.example.com/tenant-1.orders").unwrap();
     for case in cases {
         let record = case["record"].as_str().unwrap();
         let code = match RecordView::parse(record.as_bytes()) {
-            Ok(view) => judge(&view, Some(&origin)).unwrap_err().code(),
+            Ok(view) => judge(&view, Some(&origin), None).unwrap_err().code(),
             Err(_) => Code::NotCanonical,
         };
         assert_eq!(code.as_str(), case["as"].as_str().unwrap(), "{}", case["why"]);
@@ -447,7 +461,7 @@ fn a_creation_is_of_its_own_records_ledger_whatever_is_known() {
         let mut out = Vec::new();
         seal_system(&creation.to_canonical(), &parts.place(), None, &mut out).unwrap();
         let expected = expected.map(|expected| Origin::new(expected).unwrap());
-        judge(&RecordView::parse(&out).unwrap(), expected.as_ref()).map(|judged| {
+        judge(&RecordView::parse(&out).unwrap(), expected.as_ref(), None).map(|judged| {
             assert_eq!(judged.creation(), Some(&creation));
             assert_eq!(judged.keys(), creation.keys);
             assert_eq!(judged.unchecked_kind(), None);
@@ -471,4 +485,110 @@ fn the_kinds_called_known_are_those_that_are_understood() {
     }
     let unknown = System::parse(b"{\"kind\":\"key_revoked\"}").unwrap();
     assert_eq!((unknown.kind(), unknown.is_informative()), ("key_revoked", false));
+}
+
+fn full(how: &str, name: &str, tenant: &str) -> By<'static> {
+    let owned = |text: &str| text.to_owned().into();
+    By::Full { how: owned(how), name: owned(name), tenant: owned(tenant) }
+}
+
+#[test]
+fn who_wrote_it_stands_in_the_record_and_is_no_part_of_what_it_says() {
+    let parts = Parts::new("l", "x", 3, "2026-11-21T05:14:00.000000Z");
+    let plain = PreparedEvent::new(br#"{"a":1}"#).unwrap();
+    let longest = full(&"h".repeat(64), &"\"".repeat(256), &"t".repeat(128));
+    let longest_id =
+        Parts::new(&"l".repeat(128), &"\"".repeat(128), 3, "2026-11-21T05:14:00.000000Z");
+    for by in [By::Name("a \"b\" é".into()), full("token", "billing", "tenant-1"), longest] {
+        let written = plain.clone().written_by(&by).unwrap();
+        assert_eq!((written.event(), written.len()), (plain.event(), plain.len()));
+        assert_eq!(written, plain, "it is the same event, whoever sends it");
+        let mut record = Vec::new();
+        let digest = written.seal(&parts.place(), None, &mut record);
+        assert_eq!(digest, whole_hash(&record, &[]));
+        assert_eq!(canonicalize(&record, Limits::RECORD).as_ref(), Ok(&record));
+        let view = RecordView::parse(&record).unwrap();
+        assert_eq!((view.by.as_ref(), view.principals()), (Some(&by), Some(by.principals())));
+        assert!(plain.is_of(&view) && written.is_of(&view));
+        // Said anew it is said instead, not besides.
+        let again = written.written_by(&full("token", "other", "o")).unwrap();
+        record.clear();
+        again.seal(&longest_id.place(), None, &mut record);
+        assert_eq!(RecordView::parse(&record).unwrap().by.unwrap().name(), "other");
+    }
+    for bad in [
+        By::Name("".into()),
+        By::Name("n".repeat(257).into()),
+        By::Name("a\u{85}".into()),
+        full("", "n", "t"),
+        full("Token", "n", "t"),
+        full(&"h".repeat(65), "n", "t"),
+        full("token", "n", "a.b"),
+        full("token", "n", "-a"),
+        full("token", "n", &"t".repeat(129)),
+    ] {
+        let refused = plain.clone().written_by(&bad).map(|_| ());
+        assert_eq!(refused, Err(RecordError::Member("by")), "{bad:?}");
+    }
+}
+
+#[test]
+fn the_largest_record_that_says_who_wrote_it_can_be_read() {
+    let parts = Parts::new(
+        &"l".repeat(128),
+        &"\"".repeat(128),
+        9_007_199_254_740_991,
+        "9999-12-31T23:59:59.999999Z",
+    );
+    let event = format!("{{\"a\":\"{}\"}}", "x".repeat((1 << 20) - 8));
+    let by = full(&"h".repeat(64), &"\\".repeat(256), &"t".repeat(128));
+    let mut record = Vec::new();
+    let event = PreparedEvent::new(event.as_bytes()).unwrap().written_by(&by).unwrap();
+    event.seal(&parts.place(), None, &mut record);
+    assert_eq!(RecordView::parse(&record).unwrap().by, Some(by));
+}
+
+/// Also says at which byte an event behind `by` is wrong.
+#[test]
+fn an_error_in_an_event_behind_who_wrote_it_is_found_where_it_stands() {
+    let deep = format!("{}{}", "{\"a\":".repeat(64) + "{", "}".repeat(65));
+    let record = format!(
+        r#"{{"by":{{"name":"n"}},"event":{deep},"id":"i","ledger":"l","seq":1,"time":"2026-11-21T05:14:00.000000Z","v":1}}"#
+    );
+    let Err(RecordError::Json(error)) = RecordView::parse(record.as_bytes()) else { panic!() };
+    assert_eq!(error.offset, record.find(&"{\"a\":".repeat(64)).unwrap() + 5 * 64);
+}
+
+#[test]
+fn records_say_as_much_of_who_wrote_them_as_record_0_says() {
+    let modes = [Principals::Off, Principals::Name, Principals::Full];
+    let plain = PreparedEvent::new(b"{}").unwrap();
+    for said in modes {
+        let event = match said {
+            Principals::Off => plain.clone(),
+            Principals::Name => plain.clone().written_by(&By::Name("n".into())).unwrap(),
+            Principals::Full => plain.clone().written_by(&full("token", "n", "t")).unwrap(),
+        };
+        let mut record = Vec::new();
+        let parts = Parts::new("l", "x", 3, "2026-11-21T05:14:00.000000Z");
+        event.seal(&parts.place(), None, &mut record);
+        let view = RecordView::parse(&record).unwrap();
+        assert!(judge(&view, None, None).is_ok(), "record 0 is not known");
+        for expected in modes {
+            match judge(&view, None, Some(expected)) {
+                Ok(_) => assert_eq!(said, expected),
+                Err(fault) => {
+                    assert_eq!(fault, RecordFault::By { expected, found: said });
+                    assert_eq!(fault.code(), Code::NotCanonical);
+                }
+            }
+        }
+    }
+    // Nobody wrote what the engine says.
+    let parts = Parts::new("l", "x", 3, "2026-11-21T05:14:00.000000Z");
+    let mut record = Vec::new();
+    seal_system(b"{\"kind\":\"later\"}", &parts.place(), None, &mut record).unwrap();
+    for expected in modes {
+        assert!(judge(&RecordView::parse(&record).unwrap(), None, Some(expected)).is_ok());
+    }
 }

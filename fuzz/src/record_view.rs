@@ -23,6 +23,10 @@ pub fn run(data: &[u8]) {
             }
             let event = PreparedEvent::new(event).expect("a valid event");
             assert!(event.is_of(&view));
+            let event = match &view.by {
+                Some(by) => event.written_by(by).expect("who wrote it is of its form"),
+                None => event,
+            };
             event.seal(&place, Some(&prev), &mut sealed)
         }
         Body::System(system) => {

@@ -14,7 +14,7 @@ use indelible_core::key::{KeyId, RecordSignature};
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
 use indelible_core::receipt::Receipt;
 use indelible_core::record::PreparedEvent;
-use indelible_core::system::SignPer;
+use indelible_core::system::{Principals, SignPer};
 use indelible_core::time::Timestamp;
 use tokio::sync::oneshot;
 
@@ -47,14 +47,17 @@ pub struct LedgerSettings {
     pub sign_per: SignPer,
     /// What becomes of numbers that a double does not carry, where a client does not say.
     pub numbers: Numbers,
+    /// What records say of who wrote them.
+    pub principals: Principals,
     /// Who signs the ledger; `None` is the engine's default signer.
     pub signer: Option<SignerName>,
 }
 
-/// Numbers that a double does not carry are refused, and the default signer signs.
+/// Numbers that a double does not carry are refused, records do not say who wrote them, and the default
+/// signer signs.
 impl From<SignPer> for LedgerSettings {
     fn from(sign_per: SignPer) -> Self {
-        Self { sign_per, numbers: Numbers::Exact, signer: None }
+        Self { sign_per, numbers: Numbers::Exact, principals: Principals::Off, signer: None }
     }
 }
 
@@ -194,6 +197,8 @@ pub struct LedgerInfo {
     pub max_unsigned: u64,
     /// What becomes of numbers that a double does not carry, where a client does not say.
     pub numbers: Numbers,
+    /// What records say of who wrote them.
+    pub principals: Principals,
     /// The key ids in record 0.
     pub keys: Vec<KeyId>,
     /// Durable records.

@@ -8,6 +8,7 @@ use indelible_core::limits::UNSIGNED_RUN_MAX;
 use indelible_core::name::ServerName;
 
 use crate::clock::{Clock, SystemClock};
+use crate::folder::Access;
 use crate::opening::OpeningStep;
 
 /// Where an engine lives, its name, and its limits.
@@ -15,6 +16,8 @@ use crate::opening::OpeningStep;
 pub struct EngineConfig {
     /// The data folder, `docs/STORAGE.md`.
     pub dir: PathBuf,
+    /// Who besides the owner may use what is in it.
+    pub access: Access,
     /// First part of every ledger's origin. Fixed when the folder is made: it stands in signed records.
     pub server_name: ServerName,
     /// Bounds of memory and of work.
@@ -31,6 +34,7 @@ impl EngineConfig {
     pub fn new(dir: impl Into<PathBuf>, server_name: ServerName) -> Self {
         Self {
             dir: dir.into(),
+            access: Access::OWNER,
             server_name,
             limits: EngineLimits::default(),
             clock: Arc::new(SystemClock),
@@ -58,6 +62,8 @@ pub struct EngineLimits {
     pub ledgers_in_memory_max: usize,
     /// Memory in which RocksDB keeps what it has read, in bytes.
     pub store_cache_bytes: usize,
+    /// Tables of the database that are kept open.
+    pub store_files_max: u32,
     /// Threads that sign one batch with a signer in this process (1 or 2).
     pub sign_threads: usize,
     /// How long a signer may take for one batch, all attempts included.
@@ -114,6 +120,7 @@ impl Default for EngineLimits {
             max_unsigned: UNSIGNED_RUN_MAX,
             ledgers_in_memory_max: 10_000,
             store_cache_bytes: 128 << 20,
+            store_files_max: 512,
             sign_threads: 2,
             // A KMS answers in tens of milliseconds and shows its own trouble within seconds.
             sign_deadline: Duration::from_secs(10),

@@ -21,6 +21,7 @@ mod error;
 pub mod folder;
 mod metrics;
 mod opening;
+mod principal;
 pub mod rows;
 mod server_id;
 pub mod signer;
@@ -39,4 +40,5 @@ pub use metrics::{
     Counter, EngineMetrics, Gauge, Health, Histogram, HistogramSnapshot, LaneHealth, LaneInfo,
 };
 pub use opening::OpeningStep;
+pub use principal::{Principal, PrincipalError, Proof, Tenant};
 pub use signer::{LocalEd25519, SignError, SignRequest, Signer, SignerName, Signers, SignersError};

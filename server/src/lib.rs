@@ -5,6 +5,7 @@
 //! No ledger logic lives here: what an event becomes is decided by `indelible_ledger` and
 //! `indelible_core`. [`config`] is all that can be set, [`serve`](mod@serve) the program's main loop.
 
+mod archiving;
 pub mod auth;
 pub mod cli;
 pub mod client;
@@ -12,6 +13,7 @@ pub mod config;
 pub mod http;
 pub mod listen;
 mod opening;
+mod programs;
 pub mod serve;
 pub mod telemetry;
 

@@ -17,6 +17,8 @@ mod ndjson;
 mod numbers;
 #[path = "http_suite/order.rs"]
 mod order;
+#[path = "http_suite/places.rs"]
+mod places;
 #[path = "http_suite/reading.rs"]
 mod reading;
 #[path = "http_suite/rights.rs"]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use futures_util::FutureExt as _;
@@ -288,7 +289,9 @@ impl Forger {
 
 /// Copies a folder and all in it.
 pub fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("the folder can be made");
+    // A data folder that others may enter is refused.
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(to);
+    made.expect("the folder can be made");
     for entry in fs::read_dir(from).unwrap_or_else(|e| panic!("{}: {e}", from.display())) {
         let entry = entry.expect("the folder can be read");
         let target = to.join(entry.file_name());

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::findings::Finding;
 use crate::look::{self, Entry, Seen, Wanted};
-use crate::render::printable_bytes;
+use crate::render::{printable_bytes, writer};
 use crate::report::LedgerReport;
 
 /// Records that are read again: as many as somebody will look at, one by one.
@@ -42,6 +42,8 @@ pub struct Affected {
     pub id: Option<String>,
     /// Its time, where it is a record.
     pub time: Option<String>,
+    /// Who is said to have written it, where it is a record that says so.
+    pub by: Option<String>,
     /// Its text as it stands in the evidence, made printable and cut; what cannot be read at all is
     /// missing.
     pub text: Option<String>,
@@ -59,6 +61,7 @@ impl Affected {
             codes: Vec::new(),
             id: None,
             time: None,
+            by: None,
             text: None,
             cut: false,
             is_record: false,
@@ -80,6 +83,7 @@ impl Affected {
             self.is_record = true;
             self.id = Some(entry.record.id.to_string());
             self.time = Some(entry.record.time.to_string());
+            self.by = entry.record.by.as_ref().map(writer);
         }
     }
 }

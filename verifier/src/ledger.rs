@@ -274,6 +274,7 @@ impl Ledger {
             name: self.name.clone(),
             origin: state.origin.as_ref().map(ToString::to_string),
             sign_per: state.rules.map(|rules| rules.sign_per.as_str()),
+            principals: state.rules.map(|rules| rules.principals.as_str()),
             records: tally.records,
             signatures: tally.signatures,
             segments: tally.segments,

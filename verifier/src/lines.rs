@@ -16,7 +16,7 @@ use indelible_core::name::{Origin, Seq};
 use indelible_core::record::{Body, RecordView, judge};
 use indelible_core::segment::Line;
 use indelible_core::sha256::Sha256Stream;
-use indelible_core::system::{Creation, System};
+use indelible_core::system::{Creation, Principals, System};
 use indelible_core::time::Timestamp;
 
 use crate::blocks;
@@ -103,7 +103,7 @@ pub(crate) struct Remarks {
 }
 
 /// A line that has the layout, or several that continue each other: ascending numbers, times that do not
-/// go back, digests that follow, the same signer, and no remark.
+/// go back, digests that follow, the same signer, as much said of who wrote them, and no remark.
 #[derive(Debug)]
 pub(crate) struct Record {
     /// Number of the first; `None` where the form of the record is bad.
@@ -116,6 +116,8 @@ pub(crate) struct Record {
     pub(crate) link: Link,
     /// `None` where they carry no signature.
     pub(crate) signer: Option<Signer>,
+    /// How much each says of who wrote it; `None` of system records and where the form is bad.
+    pub(crate) principals: Option<Principals>,
     pub(crate) remarks: Option<Box<Remarks>>,
 }
 
@@ -287,14 +289,14 @@ impl<'a> Reader<'a> {
     ) {
         let mut remarks = Remarks::default();
         let view = RecordView::parse(bytes);
-        let (seq, time) = match &view {
+        let (seq, time, principals) = match &view {
             Ok(view) => {
                 remarks.about(view, self.expected.origin);
-                (Some(view.seq.get()), Some(view.time))
+                (Some(view.seq.get()), Some(view.time), view.principals())
             }
             Err(error) => {
                 remarks.form = Some(cut(error.to_string()));
-                (None, None)
+                (None, None, None)
             }
         };
         let link = self.link(bytes, &digest, recomputed);
@@ -304,7 +306,8 @@ impl<'a> Reader<'a> {
             Signer { key, fits: true }
         });
         let remarks = (remarks != Remarks::default()).then(|| Box::new(remarks));
-        let record = Record { seq, times: time.map(|t| (t, t)), digest, link, signer, remarks };
+        let times = time.map(|time| (time, time));
+        let record = Record { seq, times, digest, link, signer, principals, remarks };
         let damaged = self.is_damaged(&record, signature.map(|(key, _)| key));
         self.damaged += u64::from(damaged);
         self.next_seq = seq.map(|seq| seq.saturating_add(1));
@@ -388,7 +391,8 @@ impl Remarks {
         if *view.ledger != *origin.ledger() {
             self.other_ledger = Some(view.ledger.to_owned());
         }
-        match judge(view, Some(origin)) {
+        // What record 0 demands is not known here: lines are read before those in front of them.
+        match judge(view, Some(origin), None) {
             Ok(judged) => {
                 self.kind = judged.unchecked_kind().map(str::to_owned);
                 self.creation = judged.creation().cloned();
@@ -417,6 +421,7 @@ impl Lines {
             && seq.checked_add(self.count) == Some(next_seq)
             && before <= time
             && this.signer == that.signer
+            && this.principals == that.principals
             && this.signer.is_none_or(|signer| signer.fits)
     }
 

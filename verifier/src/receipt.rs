@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::findings::{Finding, Unchecked};
 use crate::heads::{BadHead, Head, HeadFile};
+use crate::render::writer;
 use crate::report::Verdict;
 
 /// What a good receipt proves.
@@ -32,6 +33,8 @@ pub struct Proven {
     pub digest: String,
     /// The key that signed the record itself; absent where only the checkpoint covers it.
     pub signed_by: Option<String>,
+    /// Who wrote it, as the server said, where its ledger's records say that.
+    pub by: Option<String>,
     /// Records in the signed tree that holds it.
     pub tree_size: u64,
     /// The root of that tree in base64.
@@ -193,6 +196,7 @@ fn open(bytes: &[u8], trust: &Trust) -> Result<Opened, BadHead> {
         time: record.time.to_string(),
         digest: receipt.digest.to_hex(),
         signed_by,
+        by: record.by.as_ref().map(writer),
         tree_size: checkpoint.size,
         root: checkpoint.root.to_base64(),
         record: String::from_utf8_lossy(&receipt.record).into_owned(),

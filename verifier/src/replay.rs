@@ -4,6 +4,7 @@ use indelible_core::chain::record_digest;
 use indelible_core::code::{Class, Code, UncheckedCode};
 use indelible_core::merkle::CompactRange;
 use indelible_core::name::Origin;
+use indelible_core::record::{RecordFault, judge_by};
 
 use crate::findings::Finding;
 use crate::ledger::{Ledger, Source};
@@ -67,9 +68,15 @@ impl Pass<'_> {
         if self.damaged_left == 0 {
             return false;
         }
-        match &lines.what {
-            Ok(record) => self.record(record, lines.count),
-            Err(why) => self.no_line(why),
+        let all = match &lines.what {
+            Ok(record) => self.record(record, lines.count) == lines.count,
+            Err(why) => {
+                self.no_line(why);
+                true
+            }
+        };
+        if !all {
+            return false;
         }
         if let Some(mark) = &lines.mark
             && self.in_place
@@ -103,8 +110,8 @@ impl Pass<'_> {
         self.damage(1);
     }
 
-    /// Steps 2 to 8 for a record, and for those that continue it.
-    fn record(&mut self, record: &Record, count: u64) {
+    /// Steps 2 to 8 for a record, and for those that continue it. How many of them were looked at.
+    fn record(&mut self, record: &Record, count: u64) -> u64 {
         let (due, found_before) = (self.ledger.state.due, self.ledger.state.tally.findings());
         let seq = record.seq.unwrap_or(due);
         let jumped = seq != due;
@@ -126,13 +133,19 @@ impl Pass<'_> {
         self.judge_link(&link, jumped, seq, class);
         let trusted = self.judge_signer(record.signer, seq, class);
         let first_is_damaged = self.ledger.state.tally.findings() > found_before;
-        let damaged = if trusted { u64::from(first_is_damaged) } else { count };
+        let by_fault = self.by_fault(record);
+        let each_is_damaged = !trusted || by_fault.is_some();
+        let damaged = if each_is_damaged { count } else { u64::from(first_is_damaged) };
         // Where each of them is damaged, they may be more than are looked at.
-        let taken = if trusted { count } else { count.min(self.damaged_left) };
+        let taken = if each_is_damaged { count.min(self.damaged_left) } else { count };
         self.strangers(record.signer, trusted, seq, taken);
+        if let Some(fault) = by_fault {
+            self.writers(&fault, seq, taken, class);
+        }
         self.damage(damaged.min(taken));
         self.run(record.signer.is_some(), seq, taken, class == Class::Tampering);
         self.carry(record, seq, taken, sound, trusted);
+        taken
     }
 
     /// How the stated digest stands to the line before, with what this one knows of that line.
@@ -189,6 +202,27 @@ impl Pass<'_> {
                     self.find(Code::KeyUnknown, Class::Damage, what, seq);
                 }
             }
+        }
+    }
+
+    /// Step 4, of who wrote it: what is wrong with each of the records, where the rules are known and
+    /// nothing else is wrong with what stands there.
+    fn by_fault(&self, record: &Record) -> Option<RecordFault> {
+        let faulty = record.remarks.as_ref().is_some_and(|remarks| remarks.fault.is_some());
+        let rules = self.ledger.state.rules.filter(|_| !faulty)?;
+        judge_by(rules.principals, record.principals?).err()
+    }
+
+    /// One finding for each record, so that what is said does not depend on how lines were put together.
+    /// There are no more of them than damaged lines are looked at.
+    fn writers(&mut self, fault: &RecordFault, seq: u64, count: u64, class: Class) {
+        // Nothing is demanded for sure by rules that may not be those that were signed.
+        let firm = self.ledger.state.rules_firm;
+        for at in 0..count {
+            // Where there are several, those behind the first are sound.
+            let class = if at == 0 { class } else { self.measure.class(true) };
+            let class = if firm { class } else { Class::Damage };
+            self.find(fault.code(), class, fault.to_string(), seq.saturating_add(at));
         }
     }
 

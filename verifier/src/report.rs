@@ -94,6 +94,8 @@ pub struct LedgerReport {
     pub origin: Option<String>,
     /// `record` or `commit`, from record 0.
     pub sign_per: Option<&'static str>,
+    /// `off`, `name` or `full`, from record 0: what its records say of who wrote them.
+    pub principals: Option<&'static str>,
     /// Records seen.
     pub records: u64,
     /// Signatures of records found good.

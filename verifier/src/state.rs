@@ -5,7 +5,7 @@ use indelible_core::hash::{Digest, NodeHash, Sha256Hash};
 use indelible_core::json::{Limits, Value, canonicalize};
 use indelible_core::merkle::CompactRange;
 use indelible_core::name::Origin;
-use indelible_core::system::{Creation, SignPer};
+use indelible_core::system::{Creation, Principals, SignPer};
 use indelible_core::time::Timestamp;
 use serde::Serialize;
 
@@ -19,11 +19,17 @@ pub struct Rules {
     pub sign_per: SignPer,
     /// The longest run of records without one.
     pub max_unsigned: u64,
+    /// What records say of who wrote them.
+    pub principals: Principals,
 }
 
 impl From<&Creation> for Rules {
     fn from(creation: &Creation) -> Self {
-        Self { sign_per: creation.sign_per, max_unsigned: creation.max_unsigned }
+        Self {
+            sign_per: creation.sign_per,
+            max_unsigned: creation.max_unsigned,
+            principals: creation.principals,
+        }
     }
 }
 
@@ -124,6 +130,7 @@ struct Written<'a> {
     max_unsigned: Option<u64>,
     open: Option<WrittenRun>,
     origin: Option<&'a str>,
+    principals: Option<&'static str>,
     recomputed: Option<String>,
     records: u64,
     rules_firm: bool,
@@ -205,6 +212,7 @@ impl ReplayState {
             max_unsigned: self.rules.map(|rules| rules.max_unsigned),
             open: self.open.map(|OpenRun { first, count, firm }| WrittenRun { count, firm, first }),
             origin: self.origin.as_deref(),
+            principals: self.rules.map(|rules| rules.principals.as_str()),
             recomputed: self.recomputed.map(|digest| digest.to_hex()),
             records: tally.records,
             rules_firm: self.rules_firm,
@@ -258,9 +266,13 @@ fn read(value: &Value) -> Result<ReplayState, StateError> {
         _ => return Err(wrong("before")),
     };
     let sign_per: Option<SignPer> = text(value, "sign_per", |text| text.parse().ok())?;
-    let rules = match (sign_per, maybe_number(value, "max_unsigned")?) {
-        (Some(sign_per), Some(max_unsigned)) => Some(Rules { sign_per, max_unsigned }),
-        (None, None) => None,
+    let principals: Option<Principals> = text(value, "principals", |text| text.parse().ok())?;
+    let rules = match (sign_per, maybe_number(value, "max_unsigned")?, principals) {
+        (Some(sign_per), Some(max_unsigned), Some(principals)) => {
+            Some(Rules { sign_per, max_unsigned, principals })
+        }
+        (None, None, None) => None,
+        (_, _, None) => return Err(wrong("principals")),
         _ => return Err(wrong("max_unsigned")),
     };
     Ok(ReplayState {

@@ -1,47 +1,73 @@
 //! A vault in a directory: one folder for each ledger, files that are created once.
 //!
 //! A file appears under its name only when it is complete and flushed: it is written under a `.tmp-`
-//! name, flushed, given its name by a rename that refuses to replace, and the folder is flushed. A
+//! name, flushed, given its name by a step that refuses to replace, and the folder is flushed. A
 //! crash leaves at most a `.tmp-` file, which means nothing and is removed by the next archiver that
 //! writes there. Files are made read-only, which stops accidents, not attackers; the signatures are for
 //! those. No symbolic link is followed below the vault's root: a link could lead to where others write.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use indelible_core::encoding::{hex, unhex};
 use indelible_core::hash::Sha256Hash;
 use indelible_core::name::LedgerName;
 use indelible_core::segment::{FileName, TMP_PREFIX};
-use rustix::fs::{Advice, CWD, FlockOperation, OFlags, RenameFlags, fadvise, flock, renameat_with};
+use indelible_ledger::folder::Access;
+use rustix::fs::{Advice, OFlags, fadvise};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
 
 use super::{Claim, Upload, Vault, VaultError};
 
 /// Bytes copied at once.
 const COPY_BYTES: usize = 128 << 10;
 
-/// Random bytes in the name of an unfinished file.
-const DRAFT_BYTES: usize = 8;
+/// Random characters in the name of an unfinished file.
+const DRAFT_CHARS: usize = 16;
 
 /// A vault in a directory of this machine.
 #[derive(Debug, Clone)]
 pub struct DirectoryVault {
     root: PathBuf,
+    access: Access,
 }
 
 impl DirectoryVault {
-    /// The vault at `root`, created with its parents when it is not there.
+    /// As [`DirectoryVault::open_for`], for the owner alone.
     ///
     /// # Errors
-    /// [`VaultError::Io`] when the folder cannot be made or is not a folder.
+    /// As there.
     pub fn open(root: &Path) -> Result<Self, VaultError> {
-        make_folder(root)?;
+        Self::open_for(root, Access::OWNER)
+    }
+
+    /// The vault at `root`, created with its parents when it is not there, for those whom `access` names.
+    ///
+    /// # Errors
+    /// [`VaultError::Io`] when the folder cannot be made or is not a folder, [`VaultError::Exposed`] when
+    /// it is open to others.
+    pub fn open_for(root: &Path, access: Access) -> Result<Self, VaultError> {
+        make_folder(root, access)?;
         let root = fs::canonicalize(root).map_err(|source| failed(root, source))?;
-        Ok(Self { root })
+        let vault = Self { root, access };
+        vault.check_access(&vault.root)?;
+        Ok(vault)
+    }
+
+    /// Refuses a folder that is open to others than was configured: what is in it are everybody's events.
+    fn check_access(&self, folder: &Path) -> Result<(), VaultError> {
+        let found = fs::metadata(folder).map_err(|source| failed(folder, source))?;
+        let mode = found.mode() & 0o7777;
+        if self.access.allows(mode) {
+            return Ok(());
+        }
+        let command = self.access.command(&self.root);
+        Err(VaultError::Exposed { place: folder.display().to_string(), mode, command })
     }
 
     /// The folder, as an absolute path.
@@ -74,7 +100,7 @@ impl DirectoryVault {
             return Ok(folder);
         }
         let path = self.folder(ledger);
-        make_folder(&path)?;
+        make_folder(&path, self.access)?;
         self.held(ledger)?.ok_or_else(|| failed(&path, io::ErrorKind::NotFound.into()))
     }
 }
@@ -102,16 +128,12 @@ impl Vault for DirectoryVault {
     fn claim(&self, ledger: &LedgerName) -> Result<Claim, VaultError> {
         let held = self.made(ledger)?;
         let folder = self.folder(ledger);
-        match flock(&held, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                return Err(VaultError::Busy { place: folder.display().to_string() });
-            }
-            Err(errno) => return Err(failed(&folder, errno.into())),
-        }
-        let held = Held(held);
+        self.check_access(&folder)?;
+        let found = held.metadata().map_err(|source| failed(&folder, source))?;
+        let claim = Claimed::new(found.dev(), found.ino())
+            .ok_or_else(|| VaultError::Busy { place: folder.display().to_string() })?;
         remove_drafts(&folder)?;
-        Ok(Box::new(held))
+        Ok(Box::new(claim))
     }
 
     fn create(
@@ -126,7 +148,7 @@ impl Vault for DirectoryVault {
         if target.symlink_metadata().is_ok() {
             return self.same(ledger, name, &upload);
         }
-        let draft = Draft::write(&folder, upload.content)?;
+        let draft = Draft::write(&folder, self.access, upload.content)?;
         if (draft.size, draft.sha256) != (upload.size, upload.sha256) {
             return Err(strange(&target, "what was written is not what was to be written"));
         }
@@ -134,6 +156,17 @@ impl Vault for DirectoryVault {
             Published::Done => Ok(()),
             // Somebody else was faster; what counts is what is there.
             Published::Taken => self.same(ledger, name, &upload),
+        }
+    }
+
+    fn discard(&self, ledger: &LedgerName, name: &str) -> Result<(), VaultError> {
+        let path = self.folder(ledger).join(name);
+        if !name.starts_with(TMP_PREFIX) {
+            return Err(strange(&path, "only what is unfinished is ever taken away"));
+        }
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(failed(&path, source)),
+            _ => Ok(()),
         }
     }
 
@@ -174,22 +207,40 @@ impl DirectoryVault {
     }
 }
 
-/// A locked folder. Unlocked by hand: closing it is not enough while a child process that was just forked
-/// still has the descriptor.
-struct Held(File);
+/// The folders that runs of this process are writing into, by device and inode: a folder has many paths.
+static CLAIMED: Mutex<BTreeSet<(u64, u64)>> = Mutex::new(BTreeSet::new());
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        let _ = flock(&self.0, FlockOperation::Unlock);
+/// The claim on a folder. It is kept in memory, so it ends with the process, however that ends, and no
+/// reader of the vault can hold one (anybody who may open a folder can lock it with `flock`). Other
+/// processes have no engine for the ledger: its data folder is locked. What a second server does here that
+/// has a ledger of the same name is decided by `turn`.
+struct Claimed((u64, u64));
+
+impl Claimed {
+    fn new(device: u64, inode: u64) -> Option<Self> {
+        let folder = (device, inode);
+        // Not before it is known: what is made here is given back when it is dropped.
+        let is_new = claimed().insert(folder);
+        is_new.then(|| Self(folder))
     }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        claimed().remove(&self.0);
+    }
+}
+
+/// The set is whole even if somebody panicked while holding it.
+fn claimed() -> MutexGuard<'static, BTreeSet<(u64, u64)>> {
+    CLAIMED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A file on its way into the vault. Removed again when it is dropped unpublished.
 struct Draft {
-    path: PathBuf,
+    file: NamedTempFile,
     size: u64,
     sha256: Sha256Hash,
-    published: bool,
 }
 
 enum Published {
@@ -198,64 +249,39 @@ enum Published {
 }
 
 impl Draft {
-    fn write(folder: &Path, content: &mut dyn Read) -> Result<Self, VaultError> {
-        let mut random = [0u8; DRAFT_BYTES];
-        getrandom::fill(&mut random).map_err(|error| failed(folder, io::Error::other(error)))?;
-        let path = folder.join(format!("{TMP_PREFIX}{}", hex(&random)));
-        let failed_here = |source| failed(&path, source);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o444)
-            .open(&path)
+    fn write(folder: &Path, access: Access, content: &mut dyn Read) -> Result<Self, VaultError> {
+        let failed_here = |source| failed(folder, source);
+        let mut file = tempfile::Builder::new()
+            .prefix(TMP_PREFIX)
+            .rand_bytes(DRAFT_CHARS)
+            .tempfile_in(folder)
             .map_err(failed_here)?;
-        let mut draft =
-            Self { path: path.clone(), size: 0, sha256: Sha256Hash([0; 32]), published: false };
+        // Whatever the process's umask is: readers are let in by configuration alone.
+        let mode = access.file_mode() & 0o444;
+        file.as_file().set_permissions(Permissions::from_mode(mode)).map_err(failed_here)?;
         let mut hasher = Sha256::new();
-        draft.size = copy(content, &mut |bytes| {
+        let size = copy(content, &mut |bytes| {
             hasher.update(bytes);
             file.write_all(bytes)
         })
         .map_err(failed_here)?;
-        file.sync_all().map_err(failed_here)?;
+        file.as_file().sync_all().map_err(failed_here)?;
         // So that what is read back comes from the disk. Only a wish, and so is its success.
-        let _ = fadvise(&file, 0, None, Advice::DontNeed);
-        draft.sha256 = Sha256Hash(hasher.finalize().into());
-        Ok(draft)
+        let _ = fadvise(file.as_file(), 0, None, Advice::DontNeed);
+        Ok(Self { file, size, sha256: Sha256Hash(hasher.finalize().into()) })
     }
 
     /// Gives the file its name, never replacing another.
-    fn publish(mut self, target: &Path) -> Result<Published, VaultError> {
-        let renamed = match renameat_with(CWD, &self.path, CWD, target, RenameFlags::NOREPLACE) {
-            Ok(()) => {
-                self.published = true;
-                Ok(())
-            }
-            // The file system knows no such rename. A hard link refuses an existing name as well; the
-            // draft's own name goes when it is dropped.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                fs::hard_link(&self.path, target)
-            }
-            Err(errno) => Err(errno.into()),
-        };
-        match renamed {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+    fn publish(self, target: &Path) -> Result<Published, VaultError> {
+        match self.file.persist_noclobber(target) {
+            Ok(_) => {}
+            Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => {
                 return Ok(Published::Taken);
             }
-            Err(source) => return Err(failed(target, source)),
+            Err(refused) => return Err(failed(target, refused.error)),
         }
         sync_folder(target.parent().unwrap_or(Path::new(".")))?;
         Ok(Published::Done)
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if !self.published {
-            // Best effort: a left `.tmp-` file means nothing to any reader.
-            let _ = fs::remove_file(&self.path);
-        }
     }
 }
 
@@ -322,22 +348,27 @@ fn remove_drafts(folder: &Path) -> Result<(), VaultError> {
 
 /// Exactly the names that [`Draft`] makes; other files that begin like them are somebody else's.
 fn is_draft(name: &str) -> bool {
-    name.strip_prefix(TMP_PREFIX)
-        .is_some_and(|rest| unhex::<DRAFT_BYTES>(rest.as_bytes()).is_some())
+    name.strip_prefix(TMP_PREFIX).is_some_and(|rest| {
+        rest.len() == DRAFT_CHARS && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 /// Makes a folder and flushes the entry of every folder that it made, so that a crash cannot take away
 /// a folder that already holds evidence.
-fn make_folder(path: &Path) -> Result<(), VaultError> {
+fn make_folder(path: &Path, access: Access) -> Result<(), VaultError> {
     if path.is_dir() {
         return Ok(());
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if let Some(parent) = parent {
-        make_folder(parent)?;
+        make_folder(parent, access)?;
     }
-    match DirBuilder::new().mode(0o755).create(path) {
-        Ok(()) => sync_folder(parent.unwrap_or(Path::new("."))),
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => {
+            let mode = Permissions::from_mode(access.folder_mode());
+            fs::set_permissions(path, mode).map_err(|source| failed(path, source))?;
+            sync_folder(parent.unwrap_or(Path::new(".")))
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(source) => Err(failed(path, source)),
     }

@@ -56,6 +56,18 @@ pub enum VaultError {
         /// The ledger's place in the vault.
         place: String,
     },
+    /// Others than the owner may use it, more than was configured.
+    #[error(
+        "{place} is open to others (mode {mode:04o}), and a vault holds everybody's events; {command}, or allow it with archive.vault_mode"
+    )]
+    Exposed {
+        /// The folder.
+        place: String,
+        /// Its permission bits.
+        mode: u32,
+        /// What mends it.
+        command: String,
+    },
     /// The storage failed.
     #[error("{place}: {source}")]
     Io {
@@ -77,8 +89,8 @@ pub struct Upload<'a> {
     pub sha256: Sha256Hash,
 }
 
-/// The right to be the only archiver of one ledger in one vault, until it is dropped. Ends with the
-/// process, however that ends.
+/// The right to be this process's only archiver of one ledger in one vault, until it is dropped. Ends with
+/// the process, however that ends.
 pub type Claim = Box<dyn Send>;
 
 /// Write-once storage for segments and manifests.
@@ -97,8 +109,7 @@ pub trait Vault: Send + Sync {
     fn list(&self, ledger: &LedgerName) -> Result<Vec<FileName>, VaultError>;
 
     /// Claims the ledger's place for writing, also removing what interrupted writes of others have left.
-    /// A backend that cannot lock may give an empty claim: one engine alone has a ledger's data folder,
-    /// and its server runs one archiver at a time for each ledger and vault.
+    /// Nothing is written for it: what keeps other processes from cutting elsewhere is `turn`.
     ///
     /// # Errors
     /// [`VaultError::Busy`] while somebody else has it.
@@ -112,6 +123,15 @@ pub trait Vault: Send + Sync {
     /// content that arrived is not the one announced.
     fn create(&self, ledger: &LedgerName, name: &str, upload: Upload<'_>)
     -> Result<(), VaultError>;
+
+    /// Takes away an object whose name says that it is unfinished ([`TMP_PREFIX`]); it means nothing to a
+    /// reader. A store that cannot delete leaves it.
+    ///
+    /// # Errors
+    /// When the storage fails; an object that is not there is none.
+    ///
+    /// [`TMP_PREFIX`]: indelible_core::segment::TMP_PREFIX
+    fn discard(&self, ledger: &LedgerName, name: &str) -> Result<(), VaultError>;
 
     /// Opens `name` for reading, at most `bytes_max` bytes long.
     ///

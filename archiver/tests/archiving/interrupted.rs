@@ -3,11 +3,13 @@
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-use indelible_archiver::{ArchiveError, Claim, DirectoryVault, Seal, Upload, Vault, VaultError};
+use indelible_archiver::{
+    ArchiveError, Claim, DirectoryVault, Seal, Silent, Upload, Vault, VaultError,
+};
 use indelible_core::name::LedgerName;
 use indelible_core::segment::FileName;
 
-use crate::common::{LEDGER, World, append, files, manifests};
+use crate::common::{LEDGER, World, append, files, manifests, name, wait};
 
 /// How a step fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +72,10 @@ impl Vault for Faulty {
         self.step(|| self.within.create(ledger, name, upload))
     }
 
+    fn discard(&self, ledger: &LedgerName, name: &str) -> Result<(), VaultError> {
+        self.step(|| self.within.discard(ledger, name))
+    }
+
     fn open(
         &self,
         ledger: &LedgerName,
@@ -115,7 +121,8 @@ fn interrupt(fault: Fault, at: u64) -> Option<()> {
         other => panic!("{fault:?} of step {at}: {other:?}"),
     }
     // What there is is good at any moment, and nothing that was there has changed.
-    let left = files(&world.folder());
+    let mut left = files(&world.folder());
+    left.retain(|name, _| !name.starts_with(".tmp-"));
     assert!(before.iter().all(|(name, bytes)| left.get(name) == Some(bytes)));
     let counted = manifests(&world.folder()).last().unwrap()[21..41].parse::<u64>().unwrap() + 1;
     world.assert_good(counted);
@@ -124,6 +131,10 @@ fn interrupt(fault: Fault, at: u64) -> Option<()> {
     assert_eq!((summary.archived, summary.size), (world.size(), world.size()));
     let whole = files(&world.folder());
     assert!(left.iter().all(|(name, bytes)| whole.get(name) == Some(bytes)));
+    // When nothing but taking the last choice away has failed, the next run that ships something does it.
+    let mut unfinished = whole.keys().filter(|name| name.starts_with(".tmp-"));
+    let last = unfinished.next().is_none_or(|name| name.starts_with(".tmp-turn-"));
+    assert!(last && unfinished.next().is_none(), "{:?}", whole.keys());
     world.assert_at_rest();
     Some(())
 }
@@ -136,4 +147,35 @@ fn a_run_interrupted_at_any_step_of_the_vault_is_continued_by_the_next() {
         let least = if matches!(fault, Fault::Before | Fault::After) { 15 } else { 5 };
         assert!(steps >= least, "{fault:?} met only {steps} steps");
     }
+}
+
+/// What a run has chosen before it died is what the next one does, whatever it would have chosen itself.
+#[test]
+fn a_run_that_died_when_it_had_chosen_where_to_cut_is_carried_out_by_the_next() {
+    let mut met = 0;
+    for at in 0.. {
+        let world = World::filled(40);
+        let vault =
+            Faulty { within: world.vault(), fault: Fault::Before, at, steps: AtomicU64::new(0) };
+        // In one piece, so that the choice alone decides.
+        let run = |vault: &dyn Vault, bytes| {
+            let archiver = world.archiver().with_segment_bytes(bytes);
+            wait(archiver.archive(&name(LEDGER), vault, Seal::Now, &Silent))
+        };
+        if run(&vault, 1 << 20).is_ok() {
+            break;
+        }
+        let turn = files(&world.folder()).into_keys().find(|name| name.contains("turn"));
+        if turn.is_none() || !manifests(&world.folder()).is_empty() {
+            continue;
+        }
+        met += 1;
+        let chosen = world.size();
+        append(&world.engine, LEDGER, 60, 300);
+        run(&world.vault(), 4 << 10).unwrap();
+        let first = manifests(&world.folder()).remove(0);
+        assert_eq!(first[21..41].parse::<u64>().unwrap() + 1, chosen, "step {at}");
+        world.assert_good(world.size());
+    }
+    assert!(met >= 3, "a choice was left behind {met} times");
 }

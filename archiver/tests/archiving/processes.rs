@@ -18,6 +18,8 @@ use crate::common::{
 
 const ROLE: &str = "INDELIBLE_ARCHIVER_TEST_ROLE";
 const HOME: &str = "INDELIBLE_ARCHIVER_TEST_HOME";
+const DATA: &str = "INDELIBLE_ARCHIVER_TEST_DATA";
+const BYTES: &str = "INDELIBLE_ARCHIVER_TEST_BYTES";
 /// More rounds than the usual few.
 const ROUNDS: &str = "INDELIBLE_ARCHIVER_KILL_ROUNDS";
 
@@ -28,6 +30,7 @@ fn this_process_plays_the_role_it_was_given() {
     let home = PathBuf::from(std::env::var_os(HOME).unwrap());
     match role.as_str() {
         "append and archive" => append_and_archive(&home),
+        "archive a copy" => archive_a_copy(&home),
         "fill the vault" => fill_the_vault(&home),
         role => panic!("{role}"),
     }
@@ -110,6 +113,58 @@ fn an_archiver_killed_at_random_moments_is_continued_and_the_vault_is_good_each_
     assert_at_rest(&engine, &vault, run);
 }
 
+/// One of two that have the same ledger, each in a copy of the data folder, and cut it differently.
+fn archive_a_copy(home: &Path) {
+    let of = |name: &str| std::env::var(name).unwrap();
+    let config = EngineConfig::new(of(DATA), ServerName::new(SERVER).unwrap());
+    let engine = Engine::open(config, signer()).unwrap();
+    let vault = DirectoryVault::open(&home.join("vault")).unwrap();
+    let archiver = Archiver::new(engine, home.into());
+    let archiver = archiver.with_segment_bytes(of(BYTES).parse().unwrap());
+    fs::write(format!("{}.ready", of(DATA)), "").unwrap();
+    while !home.join("go").exists() {
+        std::hint::spin_loop();
+    }
+    let _ = wait(archiver.archive(&name(LEDGER), &vault, Seal::Now, &Silent));
+}
+
+#[test]
+fn two_processes_that_cut_one_ledger_differently_never_leave_segments_that_overlap() {
+    let home = tempfile::tempdir().unwrap();
+    let engine = open(home.path());
+    append(&engine, LEDGER, 300, 300);
+    wait(engine.close());
+    for round in 0..8 {
+        let here = home.path().join(format!("round-{round}"));
+        fs::create_dir(&here).unwrap();
+        let mut children: Vec<_> = ["5000", "7000"]
+            .into_iter()
+            .map(|bytes| {
+                let data = here.join(bytes);
+                let mut copied = Command::new("cp");
+                copied.arg("-a").arg(home.path().join("data")).arg(&data);
+                assert!(copied.status().unwrap().success());
+                let mut child = this_program(&[]);
+                child.env(ROLE, "archive a copy").env(HOME, &here).env(DATA, &data);
+                child.env(BYTES, bytes).spawn().unwrap()
+            })
+            .collect();
+        let since = Instant::now();
+        while !["5000.ready", "7000.ready"].iter().all(|name| here.join(name).exists()) {
+            assert!(since.elapsed() < Duration::from_secs(60), "they do not begin");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        fs::write(here.join("go"), "").unwrap();
+        for child in &mut children {
+            assert!(child.wait().unwrap().success());
+        }
+        // One of them may have had to stop, since its copy of the ledger went another way than the other's:
+        // what is in the vault is one history without a hole or an overlap.
+        let last = manifests(&here.join("vault").join(LEDGER)).pop().unwrap();
+        assert_good(&here.join("vault"), last[21..41].parse::<u64>().unwrap() + 1);
+    }
+}
+
 /// Runs where the vault is a file system of 128 KiB that it may enlarge.
 fn fill_the_vault(home: &Path) {
     let world = World::filled(1000);
@@ -120,7 +175,9 @@ fn fill_the_vault(home: &Path) {
     let full = matches!(&error, ArchiveError::Vault(VaultError::Io { source, .. })
         if source.kind() == std::io::ErrorKind::StorageFull);
     assert!(full, "{error:?}");
-    assert_eq!(files(&home.join(LEDGER)).len(), 0, "what was unfinished is taken away again");
+    let left: Vec<String> = files(&home.join(LEDGER)).into_keys().collect();
+    let only_the_choice = matches!(&left[..], [name] if name.starts_with(".tmp-turn-"));
+    assert!(only_the_choice, "what was unfinished is taken away again: {left:?}");
     let room = Command::new("mount").args(["-o", "remount,size=16m"]).arg(home).status();
     assert!(room.unwrap().success());
     run().unwrap();

@@ -8,7 +8,7 @@ use crate::code::Code;
 use crate::json::{Limits, check_canonical};
 use crate::key::KeyId;
 use crate::name::Origin;
-use crate::system::{Creation, System, SystemError, kind_of};
+use crate::system::{Creation, Principals, System, SystemError, kind_of};
 
 /// A record that may stand in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,14 @@ pub enum RecordFault {
         /// The origin that it names.
         found: Origin,
     },
+    /// It says more or less of who wrote it than its ledger's records do.
+    #[error("{}", by_fault(*.expected, *.found))]
+    By {
+        /// What record 0 says.
+        expected: Principals,
+        /// What it says itself.
+        found: Principals,
+    },
     /// A system object of a known kind has not its form.
     #[error("the system object is not of its kind's form: {0}")]
     System(SystemError),
@@ -81,21 +89,32 @@ impl RecordFault {
     #[must_use]
     pub const fn code(&self) -> Code {
         match self {
-            Self::System(_) => Code::NotCanonical,
+            Self::System(_) | Self::By { .. } => Code::NotCanonical,
             _ => Code::CreationInvalid,
         }
     }
 }
 
 /// Judges a record in its place: record 0 is the ledger's creation, of its own ledger and (where one is
-/// known) of `origin`; no other record is one; system objects of known kinds have their form.
+/// known) of `origin`; no other record is one; system objects of known kinds have their form; and an event
+/// says as much of who wrote it as `principals` of record 0 demands (where record 0 is known).
 ///
 /// # Errors
 /// [`RecordFault`] with the first thing that is wrong.
-pub fn judge(record: &RecordView<'_>, origin: Option<&Origin>) -> Result<Judged, RecordFault> {
+pub fn judge(
+    record: &RecordView<'_>,
+    origin: Option<&Origin>,
+    principals: Option<Principals>,
+) -> Result<Judged, RecordFault> {
     let first = record.seq.get() == 0;
     let Body::System(system) = record.body else {
-        return if first { Err(RecordFault::NoCreation) } else { Ok(Judged::Event) };
+        if first {
+            return Err(RecordFault::NoCreation);
+        }
+        if let Some((expected, found)) = principals.zip(record.principals()) {
+            judge_by(expected, found)?;
+        }
+        return Ok(Judged::Event);
     };
     let system = match System::parse(system) {
         Ok(system) => system,
@@ -111,6 +130,23 @@ pub fn judge(record: &RecordView<'_>, origin: Option<&Origin>) -> Result<Judged,
         (true, _) => return Err(RecordFault::NoCreation),
     }
     Ok(Judged::System(system))
+}
+
+/// Judges by itself what an event says of who wrote it, for whoever comes to know record 0 only later.
+///
+/// # Errors
+/// [`RecordFault::By`] where it is not what record 0 says.
+pub fn judge_by(expected: Principals, found: Principals) -> Result<(), RecordFault> {
+    if expected == found { Ok(()) } else { Err(RecordFault::By { expected, found }) }
+}
+
+fn by_fault(expected: Principals, found: Principals) -> String {
+    let found = match found {
+        Principals::Off => "does not say who wrote it",
+        Principals::Name => "says the name of who wrote it",
+        Principals::Full => "says in full who wrote it",
+    };
+    format!("the record {found}, where record 0 says of principals: {expected}")
 }
 
 fn is_creation(system: &[u8]) -> bool {

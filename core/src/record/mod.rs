@@ -6,10 +6,12 @@
 //! [`RecordView`] is the way back: everything that can be wrong with a record by itself is found there.
 //! [`judge`] finds what is wrong with it in its place.
 
+mod by;
 mod judge;
 mod prepared;
 
-pub use judge::{Judged, RecordFault, judge};
+pub use by::By;
+pub use judge::{Judged, RecordFault, judge, judge_by};
 pub use prepared::PreparedEvent;
 
 use core::iter::Peekable;
@@ -23,10 +25,11 @@ use crate::json::{
 };
 use crate::limits::{EVENT_BYTES_MAX, EVENT_DEPTH_MAX};
 use crate::name::{EventId, LedgerName, Seq};
-use crate::system::kind_of;
+use crate::system::{Principals, kind_of};
 use crate::time::Timestamp;
 
 const EVENT_HEAD: &[u8] = b"{\"event\":";
+const BY_HEAD: &[u8] = b"{\"by\":";
 
 /// Why bytes are not a record, or not the body of one. The bytes are at fault; trying again does not
 /// help.
@@ -39,7 +42,7 @@ pub enum RecordError {
     /// Members are missing or there are others.
     #[error(
         "a record has exactly the members event or system, id, ledger, seq, time and v, and beside an \
-         event perhaps numbers_as_text"
+         event perhaps by and numbers_as_text"
     )]
     Members,
     /// The member named is not of the form that `docs/FORMAT.md` gives it.
@@ -135,6 +138,8 @@ pub struct RecordView<'a> {
     pub bytes: &'a [u8],
     /// What it is about.
     pub body: Body<'a>,
+    /// Who wrote it, where its ledger says that; never there with a system object.
+    pub by: Option<By<'a>>,
     /// A canonical array of JSON Pointers to those strings of the event that its sender wrote as numbers
     /// which a double does not carry; never there with a system object.
     pub numbers_as_text: Option<&'a [u8]>,
@@ -157,7 +162,9 @@ impl<'a> RecordView<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, RecordError> {
         let members = check_canonical(bytes, Limits::RECORD)?;
         let mut rest = InOrder(members.iter().peekable());
-        let event = rest.optional("event");
+        let by = rest.optional("by");
+        let event =
+            if by.is_some() { Some(rest.required("event")?) } else { rest.optional("event") };
         let (id, ledger) = (rest.required("id")?, rest.required("ledger")?);
         let numbers_as_text = event.and_then(|_| rest.optional("numbers_as_text"));
         let seq = rest.required("seq")?;
@@ -167,7 +174,9 @@ impl<'a> RecordView<'a> {
             return Err(RecordError::Members);
         }
         let body = if let Some(event) = event {
-            check_event(event, members.depth())?;
+            // Between the two stands a comma in the place of the brace.
+            let before = by.map_or(0, |by| BY_HEAD.len() + by.len()) + EVENT_HEAD.len();
+            check_event(event, members.depth(), before)?;
             if numbers_as_text.is_some_and(|list| !names_numbers_as_text(list, event)) {
                 return Err(RecordError::Member("numbers_as_text"));
             }
@@ -179,15 +188,28 @@ impl<'a> RecordView<'a> {
         if version != b"1" {
             return Err(RecordError::Member("v"));
         }
+        let by = by.map(|by| By::parse(by).ok_or(RecordError::Member("by"))).transpose()?;
         Ok(Self {
             bytes,
             body,
+            by,
             numbers_as_text,
             id: read_id(id).ok_or(RecordError::Member("id"))?,
             ledger: read_ledger(ledger).ok_or(RecordError::Member("ledger"))?,
             seq: read_seq(seq).ok_or(RecordError::Member("seq"))?,
             time: read_time(time).ok_or(RecordError::Member("time"))?,
         })
+    }
+}
+
+impl RecordView<'_> {
+    /// How much it says of who wrote it; `None` for a system record, which nobody wrote.
+    #[must_use]
+    pub fn principals(&self) -> Option<Principals> {
+        match self.body {
+            Body::Event(_) => Some(self.by.as_ref().map_or(Principals::Off, By::principals)),
+            Body::System(_) => None,
+        }
     }
 }
 
@@ -205,13 +227,13 @@ impl<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>> InOrder<I> {
     }
 }
 
-fn check_event(event: &[u8], record_depth: u32) -> Result<(), RecordError> {
+/// Checks an event that `before` bytes of its record stand before.
+fn check_event(event: &[u8], record_depth: u32, before: usize) -> Result<(), RecordError> {
     if event.first() != Some(&b'{') {
         return Err(RecordError::Member("event"));
     }
-    check_event_limits(event, record_depth - 1).map_err(|error| {
-        RecordError::Json(JsonError { offset: error.offset + EVENT_HEAD.len(), ..error })
-    })
+    check_event_limits(event, record_depth - 1)
+        .map_err(|error| RecordError::Json(JsonError { offset: error.offset + before, ..error }))
 }
 
 fn read_id(value: &[u8]) -> Option<Cow<'_, str>> {

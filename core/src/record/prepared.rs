@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Body, EVENT_HEAD, Place, RecordError, RecordView, check_event_limits};
+use super::{BY_HEAD, Body, By, EVENT_HEAD, Place, RecordError, RecordView, check_event_limits};
 use crate::chain;
 use crate::hash::Digest;
 use crate::json::{
@@ -10,11 +10,16 @@ use crate::json::{
     write_numbers_as_text,
 };
 
+/// What `by` usually takes, in bytes; for reserving.
+const BY_BYTES: usize = 96;
+
 /// An event that is ready to be sealed into a record: canonical, within its limits, and hashed.
 #[derive(Clone)]
 pub struct PreparedEvent {
-    /// `{"event":<event>`
+    /// `{"event":<event>`, or `{"by":<by>,"event":<event>`
     head: Vec<u8>,
+    /// Where the event begins in `head`.
+    event_at: usize,
     /// SHA-256 over `head`.
     hash: Sha256,
     /// The list of the numbers that were kept as text, canonical; empty when there is none.
@@ -71,13 +76,33 @@ impl PreparedEvent {
         head.extend_from_slice(EVENT_HEAD);
         head.extend_from_slice(event);
         let hash = Sha256::new_with_prefix(&head);
-        Self { head, hash, numbers_as_text }
+        Self { head, event_at: EVENT_HEAD.len(), hash, numbers_as_text }
+    }
+
+    /// The same event, of which the record will say who wrote it. Hashes it anew, because that stands
+    /// before it.
+    ///
+    /// # Errors
+    /// [`RecordError::Member`] where `by` is not of its form.
+    pub fn written_by(self, by: &By<'_>) -> Result<Self, RecordError> {
+        if !by.is_of_its_form() {
+            return Err(RecordError::Member("by"));
+        }
+        let mut head = Vec::with_capacity(self.head.len() + BY_BYTES);
+        head.extend_from_slice(BY_HEAD);
+        by.push(&mut head);
+        head.push(b',');
+        head.extend_from_slice(EVENT_HEAD.get(1..).unwrap_or_default());
+        let event_at = head.len();
+        head.extend_from_slice(self.event());
+        let hash = Sha256::new_with_prefix(&head);
+        Ok(Self { head, event_at, hash, numbers_as_text: self.numbers_as_text })
     }
 
     /// The event's canonical bytes.
     #[must_use]
     pub fn event(&self) -> &[u8] {
-        self.head.get(EVENT_HEAD.len()..).unwrap_or_default()
+        self.head.get(self.event_at..).unwrap_or_default()
     }
 
     /// Canonical array of JSON Pointers to those strings of the event that its sender wrote as numbers.
@@ -86,15 +111,16 @@ impl PreparedEvent {
         Some(&*self.numbers_as_text).filter(|list| !list.is_empty())
     }
 
-    /// What the event brings into a record, in bytes: its canonical form and the list of numbers that
-    /// were kept as text.
+    /// What its sender brings into a record, in bytes: the event's canonical form and the list of numbers
+    /// that were kept as text.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "an event has at least its two braces")]
     pub fn len(&self) -> usize {
         self.event().len() + self.numbers_as_text.len()
     }
 
-    /// Whether `record` says the same: the same event, with the same numbers kept as text.
+    /// Whether `record` says the same, whoever wrote it: the same event, with the same numbers kept as
+    /// text.
     #[must_use]
     pub fn is_of(&self, record: &RecordView<'_>) -> bool {
         record.body == Body::Event(self.event()) && record.numbers_as_text == self.numbers_as_text()
@@ -118,10 +144,10 @@ impl PreparedEvent {
     }
 }
 
-/// Whether they would make the same record in the same place.
+/// Whether they say the same, whoever says it.
 impl PartialEq for PreparedEvent {
     fn eq(&self, other: &Self) -> bool {
-        self.head == other.head && self.numbers_as_text == other.numbers_as_text
+        self.event() == other.event() && self.numbers_as_text == other.numbers_as_text
     }
 }
 

@@ -61,7 +61,7 @@ def note(text):
     return f"{text}\n\u2014 {ORIGIN} {b64(key_hash(ORIGIN) + KEY.sign(text.encode()))}\n"
 
 
-creation = {"keys": [KID], "kind": "ledger_created", "max_unsigned": 3, "numbers": "exact", "origin": ORIGIN, "sign_per": "commit"}
+creation = {"keys": [KID], "kind": "ledger_created", "max_unsigned": 3, "numbers": "exact", "origin": ORIGIN, "principals": "off", "sign_per": "commit"}
 bodies = [{"system": creation}] + [
     {"event": {"action": "grant", "actor": "zo\u00eb", "amount": n + 0.5, "note": "a \"quoted\"\nline"}} for n in range(1, 5)
 ]

@@ -13,7 +13,7 @@ LEDGER = "tenant-1.orders"
 KEY_ID = "ed25519:" + "ab" * 32
 
 CREATION = {"keys": [KEY_ID], "kind": "ledger_created", "max_unsigned": 65536, "numbers": "exact",
-            "origin": "ledger.example.com/" + LEDGER, "sign_per": "commit"}
+            "origin": "ledger.example.com/" + LEDGER, "principals": "off", "sign_per": "commit"}
 ORDER = {"action": "order.place", "actor": {"id": "u1", "roles": []}, "amount": 1250,
          "note": "\"caf\u00e9\" \\ \u20ac\n\u0001", "ok": True, "parent": None}
 ARCHIVED = {"first_seq": 0, "kind": "segment_archived", "last_seq": 2, "manifest_sha256": "11" * 32,
@@ -35,6 +35,11 @@ RECORDS = [
         "numbers_as_text": sorted(["/ts", "/Keywords", "/a~1b/1/~0"], key=str.encode),
     }),
     (5, "later", "2026-12-31T23:59:59.000001Z", {"system": LATER}),
+    # The form of these two; the ledger's record 0 would not have either.
+    (6, "by name", "2026-12-31T23:59:59.000002Z", {"by": {"name": "billing \"\u00e9\" \\"}, "event": {"a": 1}}),
+    (7, "by full", "2026-12-31T23:59:59.000002Z", {
+        "by": {"how": "token", "name": "billing", "tenant": "tenant-1"}, "event": {"a": 1},
+    }),
     (2**53 - 1, "x" * 128, "9999-12-31T23:59:59.999999Z", {"event": {"z": {"y": {"x": [1, [2, [3]]]}}}}),
 ]
 

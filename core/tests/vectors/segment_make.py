@@ -67,7 +67,7 @@ def root(leaves):
 
 BODIES = [
     {"system": {"keys": [KEY_ID], "kind": "ledger_created", "max_unsigned": 16, "numbers": "exact",
-                "origin": ORIGIN, "sign_per": "commit"}},
+                "origin": ORIGIN, "principals": "off", "sign_per": "commit"}},
     {"event": {"actor": "ann", "what": "order placed"}},
     {"event": {"note": '"},"sig":"AAAA"}\n{"digest":"', "record": {"digest": "x", "sig": "y"}}},
     {"event": {"text": "caf\u00e9 \u2014 \U0001f600"}},

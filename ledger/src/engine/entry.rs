@@ -12,13 +12,14 @@ use indelible_core::merkle::CompactRange;
 use indelible_core::name::{EventId, LedgerName, Origin, Seq};
 use indelible_core::receipt::Signed;
 use indelible_core::record::PreparedEvent;
-use indelible_core::system::SignPer;
+use indelible_core::system::{Principals, SignPer};
 use indelible_core::time::Timestamp;
 use lru::LruCache;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::api::{LedgerInfo, SignedCheckpoint};
+use crate::principal::Tenant;
 
 /// A ledger in memory. There is never more than one of these for a ledger, so that whoever publishes a
 /// new head reaches everybody who holds one.
@@ -31,8 +32,11 @@ pub(crate) struct LedgerEntry {
     pub(crate) sign_per: SignPer,
     pub(crate) max_unsigned: u64,
     pub(crate) numbers: Numbers,
+    pub(crate) principals: Principals,
     pub(crate) keys: Vec<KeyId>,
     pub(crate) created: Timestamp,
+    /// Whose it is.
+    pub(crate) tenant: Tenant,
     /// The durable head; `None` until somebody has loaded it.
     head: ArcSwapOption<Head>,
     /// Record 0 with its signature, once a receipt has asked for it.
@@ -173,23 +177,24 @@ pub(crate) struct Settings {
     pub(crate) sign_per: SignPer,
     pub(crate) max_unsigned: u64,
     pub(crate) numbers: Numbers,
+    pub(crate) principals: Principals,
     pub(crate) keys: Vec<KeyId>,
     pub(crate) created: Timestamp,
 }
 
 impl LedgerEntry {
     pub(crate) fn new(settings: Settings) -> Self {
-        let Settings { number, name, origin, sign_per, max_unsigned, numbers, keys, created } =
-            settings;
         Self {
-            number,
-            name,
-            origin,
-            sign_per,
-            max_unsigned,
-            numbers,
-            keys,
-            created,
+            number: settings.number,
+            tenant: Tenant::of_ledger(&settings.name),
+            name: settings.name,
+            origin: settings.origin,
+            sign_per: settings.sign_per,
+            max_unsigned: settings.max_unsigned,
+            numbers: settings.numbers,
+            principals: settings.principals,
+            keys: settings.keys,
+            created: settings.created,
             head: ArcSwapOption::empty(),
             signed_creation: OnceLock::new(),
             size: watch::Sender::new(0),
@@ -248,6 +253,7 @@ impl LedgerEntry {
             sign_per: self.sign_per,
             max_unsigned: self.max_unsigned,
             numbers: self.numbers,
+            principals: self.principals,
             keys: self.keys.clone(),
             size: head.size(),
             created: self.created,

@@ -42,6 +42,7 @@ pub(crate) fn settings(name: &LedgerName, row: &LedgerRow) -> Result<Settings, R
         sign_per: creation.sign_per,
         max_unsigned: creation.max_unsigned,
         numbers: creation.numbers,
+        principals: creation.principals,
         keys: creation.keys,
         created: row.created,
     })
@@ -52,7 +53,7 @@ pub(crate) fn entry(shared: &Shared, name: &LedgerName) -> Result<Arc<LedgerEntr
     if let Some(entry) = shared.ledgers.get(name) {
         return Ok(entry);
     }
-    let store = shared.store.get()?;
+    let store = shared.store.reading()?;
     let row = ledger_row(&*store, name)?.ok_or_else(|| ReadError::NotFound(name.clone()))?;
     let entry = Arc::new(LedgerEntry::new(settings(name, &row)?));
     let entry = shared.ledgers.insert(entry);
@@ -67,7 +68,7 @@ pub(crate) fn entry(shared: &Shared, name: &LedgerName) -> Result<Arc<LedgerEntr
 pub(crate) fn head(shared: &Shared, entry: &LedgerEntry) -> Result<Arc<Head>, ReadError> {
     match entry.head() {
         Some(head) => Ok(head),
-        None => load_head(&*shared.store.get()?, entry),
+        None => load_head(&*shared.store.reading()?, entry),
     }
 }
 

@@ -18,6 +18,7 @@ mod batch;
 mod committing;
 mod condition;
 mod entry;
+mod fair;
 mod head_keeper;
 mod lane;
 mod lookup;
@@ -55,8 +56,9 @@ use tokio::sync::oneshot;
 use self::committing::Desk;
 use self::condition::{LeftAlone, Refusal};
 use self::entry::LedgerEntry;
+use self::fair::LOOK_UP_COST_BYTES;
 use self::lane::Lane;
-use self::queue::{Group, Refused, Work};
+use self::queue::{Group, Refused, Work, look_ups_bytes};
 use self::run::{Answer, Outcome};
 use self::running::Running;
 use self::sequencer::RETRY_AFTER;
@@ -67,9 +69,10 @@ use crate::api::{
     Submission,
 };
 use crate::config::EngineConfig;
-use crate::error::{AppendError, CreateError, OpenError, ReadError};
+use crate::error::{AppendError, CreateError, EventError, OpenError, ReadError};
 use crate::folder::FolderError;
 use crate::metrics::{EngineMetrics, Health, LaneInfo};
+use crate::principal::{Principal, Tenant};
 use crate::signer::{Signer, SignerName, Signers};
 use crate::store::StoreOpener;
 
@@ -84,6 +87,8 @@ const BUSY_RETRY_AFTER: Duration = Duration::from_millis(250);
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
+    /// Who writes through this clone.
+    principal: Principal,
 }
 
 struct Inner {
@@ -200,6 +205,14 @@ impl Engine {
         open::with_store(config, Signers::new(signer), store.into())
     }
 
+    /// The same engine, through which `principal` writes: what is submitted, created and recorded through
+    /// it is theirs, in records (where the ledger's say so), in log lines and in the shares of the queue.
+    /// Without this it is the program's own.
+    #[must_use]
+    pub fn on_behalf_of(&self, principal: &Principal) -> Self {
+        Self { inner: Arc::clone(&self.inner), principal: principal.clone() }
+    }
+
     /// Creates a ledger: its record 0 names its origin, its keys and what is signed, for ever.
     ///
     /// # Errors
@@ -218,7 +231,8 @@ impl Engine {
         let lane = self.lane_for(settings.signer.as_ref())?;
         let (answer, pending) = oneshot::channel();
         let work = Work::Create(name.clone(), settings);
-        self.push_wait(&lane, Group { work, events: 1, bytes: 0, turn: None, answer }).await?;
+        let tenant = self.tenant(&Tenant::of_ledger(&name));
+        self.push_wait(&lane, self.group_of(work, tenant, (1, 0), answer)).await?;
         let done = pending.await.unwrap_or_else(|_| Err(stopped()))?;
         let info = self.ledger(&name).map_err(AppendError::Read)?;
         match done.outcome {
@@ -324,8 +338,11 @@ impl Engine {
         let (lane, entry) = self.writable(ledger)?;
         let (answer, pending) = oneshot::channel();
         let bytes = canonical.len();
+        let tenant = self.tenant(&entry.tenant);
         let work = Work::System(entry, id, canonical);
-        self.push_wait(&lane, Group { work, events: 1, bytes, turn: None, answer }).await?;
+        let mut group = self.group_of(work, tenant, (1, bytes), answer);
+        group.look_ups_bytes = LOOK_UP_COST_BYTES;
+        self.push_wait(&lane, group).await?;
         let appended: Appended = Pending(pending).await?;
         match appended.results.into_iter().next() {
             Some(Ok(accepted)) => Ok(accepted),
@@ -364,9 +381,50 @@ impl Engine {
             });
         }
         let (lane, entry) = self.writable(ledger)?;
+        let tenant = self.tenant(&entry.tenant);
+        let events = self.written(events, &entry, &tenant)?;
+        let look_ups_bytes = look_ups_bytes(&events);
         let (answer, pending) = oneshot::channel::<Answer>();
         let work = Work::Events(entry, events, atomicity);
-        Ok((lane, Group { work, events: count, bytes, turn, answer }, Pending(pending)))
+        let group = self.group_of(work, tenant, (count, bytes), answer);
+        Ok((lane, Group { turn, look_ups_bytes, ..group }, Pending(pending)))
+    }
+
+    /// A group of so many events and bytes, in the name of whoever writes through this clone.
+    fn group_of(
+        &self,
+        work: Work,
+        tenant: Tenant,
+        (events, bytes): (usize, usize),
+        answer: oneshot::Sender<Answer>,
+    ) -> Group {
+        let principal = self.principal.clone();
+        tracing::trace!(%principal, %tenant, events, bytes, "a group is submitted");
+        Group { work, principal, tenant, events, bytes, look_ups_bytes: 0, turn: None, answer }
+    }
+
+    /// Whose share of the engine it is: the tenant that the principal is bound to, else the ledger's.
+    fn tenant(&self, of_ledger: &Tenant) -> Tenant {
+        self.principal.tenant().unwrap_or(of_ledger).clone()
+    }
+
+    /// Lets events say who wrote them, where the records of their ledger do. Here, on the caller's thread,
+    /// because an event is hashed anew for it.
+    fn written(
+        &self,
+        events: Vec<Submission>,
+        entry: &LedgerEntry,
+        tenant: &Tenant,
+    ) -> Result<Vec<Submission>, AppendError> {
+        let Some(by) = self.principal.by(entry.principals, tenant) else { return Ok(events) };
+        let say = |(index, Submission { id, event }): (usize, Submission)| {
+            let event = event.written_by(&by).map_err(|error| {
+                let error = EventError::Record(error.to_string().into());
+                AppendError::Event { index, error }
+            })?;
+            Ok(Submission { id, event })
+        };
+        events.into_iter().enumerate().map(say).collect()
     }
 
     /// A ledger and the lane that signs it, while it can store.
@@ -418,7 +476,7 @@ impl Engine {
             match lane.queue.push(group) {
                 Ok(()) => return Ok(()),
                 Err((_, Refused::Closed)) => return Err(AppendError::Closed),
-                Err((back, Refused::Full)) => group = back,
+                Err((back, Refused::Full)) => group = *back,
             }
             room.await;
         }

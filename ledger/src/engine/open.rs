@@ -22,6 +22,7 @@ use crate::config::EngineConfig;
 use crate::error::OpenError;
 use crate::folder::{DataFolder, Guard, HeadFile, database};
 use crate::metrics::{EngineMetrics, Health};
+use crate::principal::Principal;
 use crate::rows::head;
 use crate::rows::meta::StateRow;
 use crate::signer::Signers;
@@ -31,6 +32,7 @@ use crate::store::{Read, Space, Store, StoreError, StoreOpener};
 pub(super) fn with_rocksdb(config: EngineConfig, signers: Signers) -> Result<Engine, OpenError> {
     let mut rocks = RocksConfig::new(database(&config.dir));
     rocks.opening = config.opening.clone();
+    rocks.open_files_max = config.limits.store_files_max;
     rocks.block_cache_bytes = config.limits.store_cache_bytes;
     with_store(config, signers, Arc::new(RocksOpener::new(rocks)))
 }
@@ -41,7 +43,7 @@ pub(super) fn with_store(
     opener: Arc<dyn StoreOpener>,
 ) -> Result<Engine, OpenError> {
     config.opening.set("taking the folder's locks");
-    let mut folder = DataFolder::open(&config.dir)?;
+    let mut folder = DataFolder::open_for(&config.dir, config.access)?;
     if let Some(database) = opener.folder() {
         folder.lock_database(database)?;
     }
@@ -60,7 +62,8 @@ pub(super) fn with_store(
     let desk = Arc::new(Desk::new(committing, shared.lanes.len(), limits));
     let threads = start(&shared, &desk, folder, &running)?;
     let threads = Mutex::new(threads);
-    Ok(Engine { inner: Arc::new(Inner { shared, desk, running, threads, signer }) })
+    let inner = Arc::new(Inner { shared, desk, running, threads, signer });
+    Ok(Engine { inner, principal: Principal::program() })
 }
 
 /// Looks at the store before anything in it is changed, then opens it.

@@ -1,7 +1,6 @@
-//! The bounded queue in front of the sequencer: fair between ledgers, first come first served within
-//! one, and the place where the sequencer sleeps.
+//! The bounded queue in front of the sequencer: fair between tenants and then between their ledgers (see
+//! [`super::fair`]), first come first served within one, and the place where the sequencer sleeps.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
@@ -11,11 +10,14 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
 
 use super::entry::LedgerEntry;
+use super::fair::{EVENT_COST_BYTES, Fair, LOOK_UP_COST_BYTES, LOOK_UP_MADE_COST_BYTES, Load};
 use super::run::Answer;
 use super::session::Turn;
 use crate::api::{Atomicity, LedgerSettings, Submission};
 use crate::config::EngineLimits;
 use crate::metrics::EngineMetrics;
+use crate::principal::{Principal, Tenant};
+use crate::server_id::ServerId;
 
 /// What a group asks for.
 #[derive(Debug)]
@@ -30,15 +32,21 @@ pub(crate) enum Work {
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) work: Work,
+    /// Who wants it.
+    pub(crate) principal: Principal,
+    /// Whose share of the engine it is part of.
+    pub(crate) tenant: Tenant,
     pub(crate) events: usize,
     pub(crate) bytes: usize,
+    /// What the sequencer has to look up for it, in bytes that are as much work.
+    pub(crate) look_ups_bytes: usize,
     /// Its place in its session, if it has one.
     pub(crate) turn: Option<Turn>,
     pub(crate) answer: oneshot::Sender<Answer>,
 }
 
 impl Group {
-    /// Groups with the same key wait in one line.
+    /// Groups of a tenant with the same key wait in one line.
     fn line(&self) -> u64 {
         match &self.work {
             Work::Events(entry, ..) | Work::System(entry, ..) => entry.number,
@@ -47,22 +55,25 @@ impl Group {
         }
     }
 
-    /// What the group costs the pipeline, in bytes: a signature takes as long as hashing and copying
-    /// some kilobytes.
+    fn load(&self) -> Load {
+        Load { events: self.events, bytes: self.bytes }
+    }
+
+    /// The work that the group makes for the pipeline, in bytes.
     fn cost(&self) -> usize {
-        self.bytes + self.events * EVENT_COST_BYTES
+        self.bytes + self.events * EVENT_COST_BYTES + self.look_ups_bytes
     }
 }
 
-const EVENT_COST_BYTES: usize = 4096;
-
-/// What each ledger in turn may put into a batch (deficit round robin). Small beside a batch, so that
-/// one batch holds something of many ledgers; large beside an event, so that turns are few.
-const QUANTUM_BYTES: usize = 32 * EVENT_COST_BYTES;
-
-/// How many times the room that is left a single ledger may occupy (dynamic thresholds of Choudhury and
-/// Hahne). One ledger alone gets 4/5 of the queue, two 4/9 each; newcomers always find room.
-const SHARE_OF_FREE: usize = 4;
+/// The work that it makes to look up the ids of events, in bytes.
+pub(crate) fn look_ups_bytes(events: &[Submission]) -> usize {
+    let ids = events.iter().filter_map(|one| one.id.as_ref());
+    ids.map(|id| match ServerId::parse(id) {
+        Some(_) => LOOK_UP_MADE_COST_BYTES,
+        None => LOOK_UP_COST_BYTES,
+    })
+    .sum()
+}
 
 /// Why the queue does not take a group now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,20 +136,8 @@ enum Begin {
 }
 
 #[derive(Default)]
-struct Line {
-    groups: VecDeque<Group>,
-    deficit: usize,
-    events: usize,
-    bytes: usize,
-}
-
-#[derive(Default)]
 struct State {
-    lines: HashMap<u64, Line>,
-    /// The lines that are not empty, in the order of their turns.
-    turns: VecDeque<u64>,
-    events: usize,
-    bytes: usize,
+    groups: Fair<Group>,
     closed: bool,
     abandoned: bool,
     completions: Vec<Completion>,
@@ -169,36 +168,19 @@ impl Queue {
     }
 
     /// Takes a group, or gives it back.
-    pub(crate) fn push(&self, group: Group) -> Result<(), (Group, Refused)> {
+    pub(crate) fn push(&self, group: Group) -> Result<(), (Box<Group>, Refused)> {
         let mut state = self.state.lock();
         if state.closed {
-            return Err((group, Refused::Closed));
+            return Err((Box::new(group), Refused::Closed));
         }
-        let line = group.line();
-        let (events, bytes) =
-            state.lines.get(&line).map_or((0, 0), |line| (line.events, line.bytes));
-        let fits = |max: usize, all: usize, own: usize, more: usize| {
-            let free = max.saturating_sub(all);
-            // A line that is empty gets its first group as long as anything is free at all, so that a
-            // group of any allowed size can be taken some time.
-            (own == 0 && free > 0) || (more <= free && own + more <= free * SHARE_OF_FREE)
-        };
+        let (line, load) = (group.line(), group.load());
         let limits = &self.limits;
-        if !fits(limits.queue_events_max, state.events, events, group.events)
-            || !fits(limits.queue_bytes_max, state.bytes, bytes, group.bytes)
-        {
-            return Err((group, Refused::Full));
+        let max = Load { events: limits.queue_events_max, bytes: limits.queue_bytes_max };
+        if !state.groups.has_room(&group.tenant, line, load, max) {
+            return Err((Box::new(group), Refused::Full));
         }
-        state.events += group.events;
-        state.bytes += group.bytes;
-        let entry = state.lines.entry(line).or_default();
-        entry.events += group.events;
-        entry.bytes += group.bytes;
-        let was_empty = entry.groups.is_empty();
-        entry.groups.push_back(group);
-        if was_empty {
-            state.turns.push_back(line);
-        }
+        let (tenant, cost) = (group.tenant.clone(), group.cost());
+        state.groups.push(&tenant, line, load, cost, group);
         self.report(&state);
         // Only when it can do something: it sleeps on while batches are on their way and few events wait.
         let wakes = !matches!(self.may_begin(&state), Begin::Later);
@@ -228,11 +210,10 @@ impl Queue {
         let mut state = self.state.lock();
         state.closed = true;
         state.abandoned = true;
-        let lines = std::mem::take(&mut state.lines);
-        state.turns.clear();
+        let groups = std::mem::take(&mut state.groups);
         drop(state);
         // Outside of the lock: dropping a group wakes whoever waits for it.
-        drop(lines);
+        drop(groups);
         self.wake.notify_one();
         self.room.notify_waiters();
     }
@@ -242,8 +223,10 @@ impl Queue {
         let mut state = self.state.lock();
         state.completions.push(completion);
         // After a failure it waits for the last of what is on its way, whatever becomes of that.
-        let wakes =
-            !completion.durable || !state.turns.is_empty() || state.closed || state.pipeline.failed;
+        let wakes = !completion.durable
+            || !state.groups.is_empty()
+            || state.closed
+            || state.pipeline.failed;
         drop(state);
         if wakes {
             self.wake.notify_one();
@@ -259,13 +242,11 @@ impl Queue {
     /// Takes out everything that waits: nothing of it can be sequenced now.
     pub(crate) fn take_all(&self) -> Vec<Group> {
         let mut state = self.state.lock();
-        let lines = std::mem::take(&mut state.lines);
-        state.turns.clear();
-        (state.events, state.bytes) = (0, 0);
+        let mut groups = std::mem::take(&mut state.groups);
         self.report(&state);
         drop(state);
         self.room.notify_waiters();
-        lines.into_values().flat_map(|line| line.groups).collect()
+        groups.gather(Load { events: usize::MAX, bytes: usize::MAX })
     }
 
     /// Sleeps until there is something to do.
@@ -281,7 +262,9 @@ impl Queue {
             }
             let begin = self.may_begin(&state);
             if matches!(begin, Begin::Now) {
-                let groups = gather(&mut state, &self.limits);
+                let limits = &self.limits;
+                let max = Load { events: limits.batch_events_max, bytes: limits.batch_bytes_max };
+                let groups = state.groups.gather(max);
                 // Awake from here on: nobody needs to wake it.
                 state.pipeline.failed = true;
                 self.report(&state);
@@ -289,7 +272,7 @@ impl Queue {
                 self.room.notify_waiters();
                 return Next::Batch(groups);
             }
-            if state.closed && state.turns.is_empty() && pipeline.in_flight == 0 {
+            if state.closed && state.groups.is_empty() && pipeline.in_flight == 0 {
                 return Next::Closed;
             }
             match begin {
@@ -301,11 +284,12 @@ impl Queue {
 
     fn may_begin(&self, state: &State) -> Begin {
         let pipeline = &state.pipeline;
-        if state.turns.is_empty() || pipeline.failed {
+        if state.groups.is_empty() || pipeline.failed {
             return Begin::Later;
         }
-        let early = state.events >= self.limits.batch_events_max / 2
-            || state.bytes >= self.limits.batch_bytes_max / 2;
+        let load = state.groups.load();
+        let early = load.events >= self.limits.batch_events_max / 2
+            || load.bytes >= self.limits.batch_bytes_max / 2;
         let room = if early { IN_FLIGHT_MAX } else { IN_FLIGHT_MAX - 1 };
         // What has ended and was not told yet leaves its place to others.
         if pipeline.in_flight.saturating_sub(state.completions.len()) < room {
@@ -323,52 +307,11 @@ impl Queue {
 
     fn report(&self, state: &State) {
         // Every lane has a queue; the numbers are of all.
-        let (events, bytes) = (state.events as u64, state.bytes as u64);
+        let load = state.groups.load();
+        let (events, bytes) = (load.events as u64, load.bytes as u64);
         let before = self.reported.0.swap(events, Relaxed);
         self.metrics.queue_events.replace(before, events);
         let before = self.reported.1.swap(bytes, Relaxed);
         self.metrics.queue_bytes.replace(before, bytes);
     }
-}
-
-/// Takes groups for one batch, each line in turn (deficit round robin, Shreedhar and Varghese).
-fn gather(state: &mut State, limits: &EngineLimits) -> Vec<Group> {
-    let mut groups = Vec::new();
-    let (mut events, mut bytes) = (0, 0);
-    while let Some(&number) = state.turns.front() {
-        let Some(line) = state.lines.get_mut(&number) else {
-            state.turns.pop_front();
-            continue;
-        };
-        line.deficit += QUANTUM_BYTES;
-        while let Some(group) = line.groups.front() {
-            let fits = events + group.events <= limits.batch_events_max
-                && bytes + group.bytes <= limits.batch_bytes_max;
-            if !fits && !groups.is_empty() {
-                // The batch is full. This line keeps its turn and what it has saved up, without
-                // getting another quantum for being first again.
-                line.deficit = line.deficit.saturating_sub(QUANTUM_BYTES);
-                return groups;
-            }
-            if group.cost() > line.deficit {
-                break;
-            }
-            line.deficit -= group.cost();
-            line.events -= group.events;
-            line.bytes -= group.bytes;
-            state.events -= group.events;
-            state.bytes -= group.bytes;
-            events += group.events;
-            bytes += group.bytes;
-            groups.extend(line.groups.pop_front());
-        }
-        let empty = line.groups.is_empty();
-        state.turns.pop_front();
-        if empty {
-            state.lines.remove(&number);
-        } else {
-            state.turns.push_back(number);
-        }
-    }
-    groups
 }

@@ -24,11 +24,11 @@ use crate::error::ReadError;
 use crate::rows::LedgerNumber;
 use crate::rows::ledger;
 use crate::signer::SignError;
-use crate::store::{Direction as ScanDirection, Scan, Space, Store};
+use crate::store::{Direction as ScanDirection, Read, Scan, Space};
 
 /// What a read of one ledger needs: the store, and how far the ledger is durable.
 struct At {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Read + Send + Sync>,
     entry: Arc<LedgerEntry>,
     head: Arc<Head>,
 }
@@ -90,7 +90,7 @@ impl Engine {
         let entry = lookup::entry(shared, ledger)?;
         let head = lookup::head(shared, &entry)?;
         // After the head: the store has at least what the head says.
-        Ok(At { store: shared.store.get()?, entry, head })
+        Ok(At { store: shared.store.reading()?, entry, head })
     }
 
     /// A ledger as of its last durable commit.
@@ -111,10 +111,31 @@ impl Engine {
         after: Option<&LedgerName>,
         limit: usize,
     ) -> Result<Vec<LedgerInfo>, ReadError> {
+        self.ledgers_with_prefix("", after, limit)
+    }
+
+    /// Ledgers whose names begin with `prefix`, by name, those after `after`, at most `limit`. Others are
+    /// not read.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn ledgers_with_prefix(
+        &self,
+        prefix: &str,
+        after: Option<&LedgerName>,
+        limit: usize,
+    ) -> Result<Vec<LedgerInfo>, ReadError> {
         let shared = &self.inner.shared;
-        let store = shared.store.get()?;
-        let from = after.map_or(Bound::Unbounded, |name| Bound::Excluded(ledger::key(name)));
-        let scan = Scan { from, direction: ScanDirection::Forward, ..Scan::all(Space::Ledgers) };
+        let store = shared.store.reading()?;
+        let from = match after {
+            Some(name) if **name >= *prefix => Bound::Excluded(ledger::key(name)),
+            _ => Bound::Included(prefix.as_bytes()),
+        };
+        // No name has a byte as high as this.
+        let end = [prefix.as_bytes(), &[0xff]].concat();
+        let to = Bound::Excluded(&*end);
+        let scan =
+            Scan { from, to, direction: ScanDirection::Forward, ..Scan::all(Space::Ledgers) };
         let rows = store.rows(&scan.take(limit))?;
         rows.iter()
             .map(|(key, value)| {

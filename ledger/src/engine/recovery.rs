@@ -16,6 +16,7 @@ use indelible_core::system::{Creation, System};
 use indelible_core::time::Timestamp;
 
 use super::records::{corrupt, last_row};
+use super::shared::StoreCell;
 use crate::commit_chain::{self, Effort};
 use crate::error::{OpenError, ReadError};
 use crate::folder::HeadFile;
@@ -154,19 +155,42 @@ fn missing(store: &dyn Preview, state: &StateRow) -> Result<Option<String>, Read
 
 /// The same for a store whose handle failed: beside being whole, it must hold everything that was
 /// published.
-pub(crate) fn examine_again(
+fn examine_again(
     opener: &dyn StoreOpener,
     known: &StateRow,
-) -> Result<StateRow, ReadError> {
+) -> Result<(StateRow, Arc<dyn Preview>), ReadError> {
     let found = opener.preview()?;
-    let store = found.ok_or_else(|| corrupt("there is nothing any more where it was"))?;
+    let store: Arc<dyn Preview> =
+        found.map(Arc::from).ok_or_else(|| corrupt("there is nothing any more where it was"))?;
     let state =
         read_state(&*store)?.ok_or_else(|| corrupt("it is empty, although it was in use"))?;
     if let Some(missing) = missing(&*store, &state)? {
         return Err(corrupt(&missing));
     }
     check_continues(&*store, known, &state)?;
-    Ok(state)
+    Ok((state, store))
+}
+
+/// Examines a store whose handle failed and opens it again. `before_opening` is called between the two:
+/// from then on what the failed commit left behind counts as durable, since opening writes it anew.
+///
+/// On a full disk there is much that can be read and nothing that can be written, so a store that does not
+/// open shows what was examined: `cell` serves reads from it until the next try. Not so when it holds more
+/// than was published: what a failed commit left in a log may be in the page cache only, and nobody has
+/// written it anew.
+pub(crate) fn open_again(
+    opener: &dyn StoreOpener,
+    known: &StateRow,
+    cell: &StoreCell,
+    before_opening: impl FnOnce(),
+) -> Result<(StateRow, Arc<dyn Store>), ReadError> {
+    let (state, view) = examine_again(opener, known)?;
+    if state == *known {
+        cell.show(view);
+    }
+    before_opening();
+    let store = open_examined(opener, &state)?;
+    Ok((state, store))
 }
 
 /// Opens a store that was examined, and sees to it that it is still the same.

@@ -223,11 +223,14 @@ impl Sequencer {
 
     /// Sequences one group. Whatever keeps it out of the ledger becomes its outcome.
     fn group(&mut self, forming: &mut Forming<'_>, group: Group) -> Waiting {
-        let Group { work, answer, turn, .. } = group;
+        let Group { work, principal, answer, turn, .. } = group;
         let mut waiting = match &turn {
             Some(turn) if turn.is_behind_failure() => refused(answer, earlier_failed()),
             _ => self.work(forming, work, answer),
         };
+        if let Err(error) = &waiting.outcome {
+            tracing::debug!(%principal, %error, "a group was refused");
+        }
         if let (Some(turn), Err(error)) = (&turn, &waiting.outcome)
             && error.breaks_order()
         {
@@ -304,13 +307,14 @@ impl Sequencer {
         let origin = Origin::of(&shared.config.server_name, name);
         let keys = vec![self.lane.key_id.clone()];
         let max_unsigned = shared.config.limits.max_unsigned.min(UNSIGNED_RUN_MAX);
-        let LedgerSettings { sign_per, numbers, .. } = settings;
+        let LedgerSettings { sign_per, numbers, principals, .. } = settings;
         let creation = Creation {
             origin: origin.clone(),
             sign_per,
             keys: keys.clone(),
             max_unsigned,
             numbers,
+            principals,
         };
         let number = shared.registry.next_number();
         let created = forming.now;
@@ -321,6 +325,7 @@ impl Sequencer {
             sign_per,
             max_unsigned,
             numbers,
+            principals,
             keys,
             created,
         };

@@ -14,7 +14,7 @@ use crate::error::ReadError;
 use crate::folder::{FolderGone, Guard};
 use crate::metrics::{EngineMetrics, Health, LaneHealth};
 use crate::rows::meta::StateRow;
-use crate::store::Store;
+use crate::store::{Preview, Read, Store};
 
 pub(crate) struct Shared {
     pub(crate) config: EngineConfig,
@@ -162,23 +162,63 @@ impl HeadFileHealth {
 }
 
 /// The open store, or why there is none. Replaced when the store had to be opened again.
-pub(crate) struct StoreCell(RwLock<Result<Arc<dyn Store>, Arc<str>>>);
+pub(crate) struct StoreCell(RwLock<Place>);
+
+enum Place {
+    Open(Arc<dyn Store>),
+    /// Nothing can be written, for the reason. What was published before can be read, unless there is no
+    /// view of it.
+    Away {
+        reason: Arc<str>,
+        view: Option<Arc<dyn Preview>>,
+    },
+}
 
 impl StoreCell {
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self(RwLock::new(Ok(store)))
+        Self(RwLock::new(Place::Open(store)))
     }
 
+    /// For whoever writes, or relies on what will be written.
     pub(crate) fn get(&self) -> Result<Arc<dyn Store>, ReadError> {
-        self.0.read().clone().map_err(|reason| ReadError::Unavailable { reason })
+        match &*self.0.read() {
+            Place::Open(store) => Ok(Arc::clone(store)),
+            Place::Away { reason, .. } => {
+                Err(ReadError::Unavailable { reason: Arc::clone(reason) })
+            }
+        }
+    }
+
+    /// For reading what was published.
+    pub(crate) fn reading(&self) -> Result<Arc<dyn Read + Send + Sync>, ReadError> {
+        match &*self.0.read() {
+            Place::Open(store) => Ok(Arc::clone(store) as Arc<dyn Read + Send + Sync>),
+            Place::Away { view: Some(view), .. } => {
+                Ok(Arc::clone(view) as Arc<dyn Read + Send + Sync>)
+            }
+            Place::Away { reason, view: None } => {
+                Err(ReadError::Unavailable { reason: Arc::clone(reason) })
+            }
+        }
     }
 
     pub(crate) fn put(&self, store: Arc<dyn Store>) {
-        *self.0.write() = Ok(store);
+        *self.0.write() = Place::Open(store);
+    }
+
+    /// Lets reads go on while nothing can be written: `view` holds what was published and nothing else. It
+    /// changes nothing where the store is open.
+    pub(crate) fn show(&self, view: Arc<dyn Preview>) {
+        if let Place::Away { view: shown, .. } = &mut *self.0.write() {
+            *shown = Some(view);
+        }
     }
 
     /// Takes the store out. Readers that have it already finish or are refused by the closed store.
     pub(crate) fn take(&self, reason: Arc<str>) -> Option<Arc<dyn Store>> {
-        std::mem::replace(&mut *self.0.write(), Err(reason)).ok()
+        match std::mem::replace(&mut *self.0.write(), Place::Away { reason, view: None }) {
+            Place::Open(store) => Some(store),
+            Place::Away { .. } => None,
+        }
     }
 }

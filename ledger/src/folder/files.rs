@@ -1,14 +1,18 @@
 //! Writing small files so that a crash leaves the old one or the new one, never half of one.
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
 
 use super::FolderError;
 
 /// Ends the names of files that are not finished. They mean nothing and may be deleted.
 pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
+/// What is written under the folder's lock only, so that whoever holds it knows what is left of it.
+const UNDER_LOCK: [&str; 4] = ["format.", "head.", "signing.key.", "public.vkey."];
 
 /// Replaces `path` by a file with these bytes (mode 0600): written under another name, synced, renamed,
 /// folder synced.
@@ -16,8 +20,8 @@ pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
 /// # Errors
 /// [`FolderError`]; whatever stood at `path` is then still there.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
-    let temporary = write_temporary(path, bytes)?;
-    fs::rename(&temporary, path).map_err(|error| FolderError::io(path, error))?;
+    let renamed = write_temporary(path, bytes)?.persist(path);
+    renamed.map_err(|refused| FolderError::io(path, refused.error))?;
     sync_folder(parent(path))
 }
 
@@ -31,35 +35,41 @@ pub fn create_secret(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     if fs::symlink_metadata(path).is_ok() {
         return Err(exists());
     }
-    let temporary = write_temporary(path, bytes)?;
-    // Unlike a rename, a link refuses when the name is taken.
-    let linked = fs::hard_link(&temporary, path);
-    let removed = fs::remove_file(&temporary);
-    match linked {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(exists()),
-        done => done.map_err(|error| FolderError::io(path, error))?,
+    match write_temporary(path, bytes)?.persist_noclobber(path) {
+        Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => Err(exists()),
+        Err(refused) => Err(FolderError::io(path, refused.error)),
+        Ok(_) => sync_folder(parent(path)),
     }
-    removed.map_err(|error| FolderError::io(&temporary, error))?;
-    sync_folder(parent(path))
 }
 
-fn write_temporary(path: &Path, bytes: &[u8]) -> Result<PathBuf, FolderError> {
-    let mut name = path.as_os_str().to_os_string();
-    name.push(TEMPORARY_SUFFIX);
-    let temporary = PathBuf::from(name);
+/// A synced file beside `path`, of mode 0600 and with a name that nobody else has; it goes when it is
+/// dropped.
+fn write_temporary(path: &Path, bytes: &[u8]) -> Result<NamedTempFile, FolderError> {
+    let mut prefix = OsString::from(path.file_name().unwrap_or_default());
+    prefix.push(".");
     let write = || {
-        // What an interrupted earlier try left may have other permissions, or be a link elsewhere.
-        match fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        let mut builder = tempfile::Builder::new();
         let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+            builder.prefix(&prefix).suffix(TEMPORARY_SUFFIX).tempfile_in(parent(path))?;
         file.write_all(bytes)?;
-        file.sync_all()
+        file.as_file().sync_all()?;
+        Ok(file)
     };
-    write().map_err(|error| FolderError::io(&temporary, error))?;
-    Ok(temporary)
+    write().map_err(|error| FolderError::io(path, error))
+}
+
+/// Removes what an interrupted process left of files that are written under the folder's lock, which the
+/// caller holds. A key that was never used is among them, so it should not lie around.
+pub(super) fn remove_leftovers(dir: &Path) -> Result<(), FolderError> {
+    for entry in fs::read_dir(dir).map_err(|error| FolderError::io(dir, error))? {
+        let name = entry.map_err(|error| FolderError::io(dir, error))?.file_name();
+        let text = name.to_string_lossy();
+        let ours = UNDER_LOCK.iter().any(|prefix| text.starts_with(prefix));
+        if ours && text.ends_with(TEMPORARY_SUFFIX) {
+            remove_file(&dir.join(&name))?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes a file, durably. One that is not there is fine.

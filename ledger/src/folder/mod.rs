@@ -12,6 +12,7 @@
 //! A folder is taken over only when it is empty or says that it is ours: a mistyped path never fills
 //! somebody's home with files.
 
+mod access;
 mod files;
 mod guard;
 mod head;
@@ -24,6 +25,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+pub use access::Access;
 pub use files::{create_secret, replace_file};
 pub(crate) use files::{read_small, remove_file};
 pub use guard::{FolderGone, Guard};
@@ -109,6 +111,18 @@ pub enum FolderError {
         /// What the system said.
         source: io::Error,
     },
+    /// Others than the owner may use it, more than was configured.
+    #[error("{} may be used by others (mode {mode:04o}), and the data folder holds everybody's events; {command}, or allow it with data.mode", .path.display())]
+    Exposed {
+        /// The data folder.
+        dir: PathBuf,
+        /// The folder or the file in it.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// What mends it.
+        command: String,
+    },
     /// Mounted read-only.
     #[error("{} lies on a read-only file system; mount it writable, or choose another folder", .path.display())]
     ReadOnly {
@@ -168,17 +182,30 @@ struct Locks {
 }
 
 impl DataFolder {
-    /// Opens the folder, creating it (mode 0700) if there is none, and locks it.
+    /// As [`DataFolder::open_for`], for the owner alone.
     ///
     /// # Errors
-    /// [`FolderError`]; nothing is changed in a folder that is not ours, newer, or in use.
+    /// [`FolderError`]; nothing is changed in a folder that is not ours, newer, in use, or open to others.
     pub fn open(dir: &Path) -> Result<Self, FolderError> {
-        create_folder(dir)?;
+        Self::open_for(dir, Access::OWNER)
+    }
+
+    /// Opens the folder, creating it if there is none, and locks it. Whatever this process creates from
+    /// then on, here or elsewhere, is for those alone whom `access` names, unless it is given another mode
+    /// on purpose: RocksDB's files have no other mode than the process's umask leaves them.
+    ///
+    /// # Errors
+    /// [`FolderError`]; nothing is changed in a folder that is not ours, newer, in use, or open to others.
+    pub fn open_for(dir: &Path, access: Access) -> Result<Self, FolderError> {
+        access.restrict_process();
+        create_folder(dir, access)?;
         // Before the lock, since a later version may lock in another way; again after it, since another
         // process may just have been creating the folder.
         let _ = check_format(dir)?;
+        access.check(dir)?;
         let locks = lock(dir)?;
         let created = !check_format(dir)?;
+        files::remove_leftovers(dir)?;
         if created {
             let text = format!("{FORMAT_PREFIX}{DATA_VERSION}\n");
             replace_file(&dir.join("format"), text.as_bytes())?;
@@ -332,7 +359,7 @@ pub fn read_head(dir: &Path) -> Result<Option<HeadFile>, FolderError> {
     head::read(dir)
 }
 
-fn create_folder(dir: &Path) -> Result<(), FolderError> {
+fn create_folder(dir: &Path, access: Access) -> Result<(), FolderError> {
     match fs::metadata(dir) {
         Ok(found) if found.is_dir() => return Ok(()),
         Ok(_) => return Err(FolderError::NotAFolder { dir: dir.to_path_buf() }),
@@ -341,7 +368,7 @@ fn create_folder(dir: &Path) -> Result<(), FolderError> {
     }
     let parent = files::parent(dir);
     fs::create_dir_all(parent).map_err(|error| FolderError::io(parent, error))?;
-    match DirBuilder::new().mode(0o700).create(dir) {
+    match DirBuilder::new().mode(access.folder_mode()).create(dir) {
         // Somebody else created it just now; the lock decides who goes on.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         done => done.map_err(|error| FolderError::io(dir, error))?,

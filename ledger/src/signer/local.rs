@@ -1,8 +1,8 @@
 //! A key in this process, from a PEM file: what a first start makes, and what small installations keep.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -11,6 +11,7 @@ use indelible_core::encoding::{base64, unbase64};
 use indelible_core::key::{PublicKey, Signature};
 
 use super::{SignError, SignRequest, Signer};
+use crate::folder::{FolderError, create_secret};
 
 const PEM_BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const PEM_END: &str = "-----END PRIVATE KEY-----";
@@ -45,6 +46,9 @@ pub enum KeyFileError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The file cannot be written, or is there already.
+    #[error(transparent)]
+    Write(FolderError),
     /// Others than the owner may read or write the file.
     #[error(
         "{} may be read or changed by others (mode {mode:04o}); make it yours alone with chmod 600",
@@ -130,21 +134,14 @@ impl LocalEd25519 {
         Self::from_seed(seed_from_pem(&text).map_err(not_a_key)?)
     }
 
-    /// Writes the key into a new file of mode 0600 and waits until it is on the disk. Never writes
-    /// over a file that is there: a lost key cannot be had again.
+    /// Writes the key into a new file of mode 0600 and waits until it is on the disk. The file is there
+    /// whole or not at all, whatever happens meanwhile. Never writes over a file that is there: a lost key
+    /// cannot be had again.
     ///
     /// # Errors
-    /// [`KeyFileError::Io`], also when the file exists.
+    /// [`KeyFileError::Write`], also when the file exists.
     pub fn save(&self, path: &Path) -> Result<(), KeyFileError> {
-        let io = |source| KeyFileError::Io { path: path.to_owned(), source };
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
-        let mut file = options.open(path).map_err(io)?;
-        file.write_all(self.to_pem().as_bytes()).map_err(io)?;
-        file.sync_all().map_err(io)?;
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let folder = File::open(parent.unwrap_or(Path::new("."))).map_err(io)?;
-        folder.sync_all().map_err(io)
+        create_secret(path, self.to_pem().as_bytes()).map_err(KeyFileError::Write)
     }
 
     /// The private key as PEM text, PKCS#8 version 1 (RFC 8410 section 7).

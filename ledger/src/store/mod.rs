@@ -369,7 +369,7 @@ pub trait Store: Read + Send + Sync {
 /// A store that keeps a log writes what it reads there anew while it opens, and throws the log away. Who
 /// wants to refuse what is there (a hole, an end that was cut off) has to look before, so that whoever
 /// mends it still has every file as it was.
-pub trait Preview: Read {
+pub trait Preview: Read + Send + Sync {
     /// The highest key of [`Space::Commits`] that does not come out of a log: up to it everything lies in
     /// files that were flushed and are known to belong to the store. `None` when nothing does, or the
     /// store cannot tell.

@@ -13,7 +13,7 @@ use indelible_core::limits::TILE_WIDTH;
 use indelible_core::merkle::{CompactRange, leaf_hash, node_hash};
 use indelible_core::name::{EventId, LedgerName, Seq};
 use indelible_core::note::SignedNote;
-use indelible_core::record::{Body, RecordView};
+use indelible_core::record::{Body, RecordView, judge};
 use indelible_core::system::{Creation, SignPer};
 use indelible_core::time::Timestamp;
 
@@ -228,6 +228,9 @@ impl Walk {
             format!("{}: wrong seq", at())
         })?;
         ensure(view.ledger == &*ledger.name, || format!("{}: of another ledger", at()))?;
+        let principals = Some(ledger.creation.principals);
+        judge(&view, Some(&ledger.creation.origin), principals)
+            .map_err(|fault| format!("{}: {fault}", at()))?;
         ensure(view.time >= ledger.last_time, || format!("{}: time goes back", at()))?;
         ensure(ledger.ids.insert(view.id.to_string()), || format!("{}: its id is taken", at()))?;
         if record.seq == Seq::ZERO {

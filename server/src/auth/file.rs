@@ -1,24 +1,31 @@
 //! The files behind the tokens: written whole through a temporary file, never in place.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use indelible_core::hash::Sha256Hash;
+use indelible_ledger::folder::{FolderError, create_secret, replace_file};
+use indelible_ledger::{Principal, Proof, Tenant};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{ADMIN_TOKEN_FILE, Grant, Scope, TOKENS_FILE, TOKENS_MAX, TokenError};
+use super::{
+    ADMIN_TOKEN_FILE, ADMIN_TOKEN_NAME, Grant, Scope, TOKENS_FILE, TOKENS_MAX, TokenError,
+};
 
 /// Random bytes in a token.
 const TOKEN_ENTROPY_BYTES: usize = 32;
 /// What every token begins with, so that scanners for leaked secrets can find it.
 const TOKEN_PREFIX: &str = "indelible_";
-/// Largest `tokens.json` in bytes.
-const TOKENS_FILE_BYTES_MAX: u64 = 4 << 20;
+/// Largest `tokens.json` in bytes: 800 for each token, some 300 more than one with a few ledgers takes.
+const TOKENS_FILE_BYTES_MAX: u64 = 16_000_000;
+/// Longest name of a token in bytes: it stands in tables, logs and records.
+const TOKEN_NAME_BYTES_MAX: usize = 100;
 
 /// A token as it stands in `tokens.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,6 +40,9 @@ pub struct Stored {
     /// Ledger names, or prefixes ending in `*`; absent for all ledgers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledgers: Option<Vec<String>>,
+    /// The tenant whom it writes for, whichever ledger it writes to; absent for that of the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -42,7 +52,8 @@ struct TokenList {
 }
 
 impl Stored {
-    pub(super) fn grant(&self, dir: &Path) -> Result<Grant, TokenError> {
+    /// The hash of the token, and what it allows.
+    pub(super) fn grant(&self, dir: &Path) -> Result<([u8; 32], Grant), TokenError> {
         let invalid = |reason: String| TokenError::Invalid { path: dir.join(TOKENS_FILE), reason };
         let sha256 = Sha256Hash::from_hex(&self.sha256)
             .map_err(|error| invalid(format!("sha256 of `{}` is {error}", self.name)))?;
@@ -55,13 +66,17 @@ impl Stored {
                 })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Grant {
-            sha256: *sha256.as_bytes(),
-            name: self.name.clone(),
-            scopes,
-            ledgers: self.ledgers.clone(),
-        })
+        let principal = principal(&self.name, self.tenant.as_deref())
+            .map_err(|error| invalid(format!("`{}`: {error}", self.name.escape_debug())))?;
+        Ok((*sha256.as_bytes(), Grant { principal, scopes, ledgers: self.ledgers.clone() }))
     }
+}
+
+/// Who has a token of that name.
+pub(super) fn principal(name: &str, tenant: Option<&str>) -> Result<Principal, TokenError> {
+    let none = |error: indelible_ledger::PrincipalError| TokenError::Name(error.to_string());
+    let tenant = tenant.map(Tenant::new).transpose().map_err(none)?;
+    Principal::new(Proof::Token, name, tenant).map_err(none)
 }
 
 /// What shows that a file changed: inode (every change is a new file), size and time.
@@ -87,13 +102,24 @@ pub fn list_tokens(dir: &Path) -> Result<Vec<Stored>, TokenError> {
         Err(error) => return Err(TokenError::Io { path, error }),
     };
     let mut text = String::new();
-    file.take(TOKENS_FILE_BYTES_MAX)
+    file.take(TOKENS_FILE_BYTES_MAX + 1)
         .read_to_string(&mut text)
         .map_err(|error| TokenError::Io { path: path.clone(), error })?;
+    if text.len() as u64 > TOKENS_FILE_BYTES_MAX {
+        let reason = format!("larger than {TOKENS_FILE_BYTES_MAX} bytes");
+        return Err(TokenError::Invalid { path, reason });
+    }
     let list: TokenList = serde_json::from_str(&text)
         .map_err(|error| TokenError::Invalid { path: path.clone(), reason: error.to_string() })?;
     if list.tokens.len() > TOKENS_MAX {
         let reason = format!("more than {TOKENS_MAX} tokens");
+        return Err(TokenError::Invalid { path, reason });
+    }
+    // Records and logs tell principals by their names.
+    let mut names = HashSet::with_capacity(list.tokens.len() + 1);
+    names.insert(ADMIN_TOKEN_NAME);
+    if let Some(twice) = list.tokens.iter().find(|stored| !names.insert(&stored.name)) {
+        let reason = format!("two tokens are named `{}`", twice.name.escape_debug());
         return Err(TokenError::Invalid { path, reason });
     }
     Ok(list.tokens)
@@ -101,27 +127,32 @@ pub fn list_tokens(dir: &Path) -> Result<Vec<Stored>, TokenError> {
 
 /// Makes a token, stores its hash and gives the token back: it cannot be shown again.
 ///
-/// `ledgers` are names, or prefixes ending in `*`; `None` reaches all ledgers.
+/// `ledgers` are names, or prefixes ending in `*`; `None` reaches all ledgers. `tenant` is whom it writes
+/// for; `None` is the tenant of the ledger.
 ///
 /// # Errors
-/// [`TokenError::Name`] when the name is taken, empty or has control characters, or when there are
-/// [`TOKENS_MAX`] already.
+/// [`TokenError::Name`] when the name is taken, empty or has control characters, when the tenant is none,
+/// or when there are [`TOKENS_MAX`] already.
 pub fn create_token(
     dir: &Path,
     name: &str,
     scopes: &[Scope],
     ledgers: Option<Vec<String>>,
+    tenant: Option<&str>,
 ) -> Result<String, TokenError> {
-    if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
-        let reason = "a token's name is 1 to 100 bytes without control characters";
-        return Err(TokenError::Name(reason.into()));
+    if name.is_empty() || name.len() > TOKEN_NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        let reason = format!(
+            "a token's name is 1 to {TOKEN_NAME_BYTES_MAX} bytes without control characters"
+        );
+        return Err(TokenError::Name(reason));
     }
+    principal(name, tenant)?;
     if scopes.is_empty() {
         return Err(TokenError::Name("a token without a scope can do nothing".into()));
     }
     let _lock = lock(dir)?;
     let mut tokens = list_tokens(dir)?;
-    if tokens.iter().any(|stored| stored.name == name) {
+    if name == ADMIN_TOKEN_NAME || tokens.iter().any(|stored| stored.name == name) {
         return Err(TokenError::Name(format!("there is a token named `{name}` already")));
     }
     if tokens.len() >= TOKENS_MAX {
@@ -133,6 +164,7 @@ pub fn create_token(
         sha256: Sha256Hash(Sha256::digest(token.as_bytes()).into()).to_hex(),
         scopes: scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
         ledgers,
+        tenant: tenant.map(str::to_owned),
     });
     write_list(dir, tokens)?;
     Ok(token)
@@ -174,12 +206,7 @@ fn write_list(dir: &Path, tokens: Vec<Stored>) -> Result<(), TokenError> {
     let mut text = serde_json::to_vec_pretty(&TokenList { tokens })
         .map_err(|error| TokenError::Invalid { path: path.clone(), reason: error.to_string() })?;
     text.push(b'\n');
-    let temporary = dir.join(".tokens.json.tmp");
-    let _ = fs::remove_file(&temporary);
-    write_new(&temporary, &text)?;
-    let io = |error| TokenError::Io { path: path.clone(), error };
-    fs::rename(&temporary, &path).map_err(io)?;
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io)
+    Ok(replace_file(&path, &text)?)
 }
 
 pub(super) fn read_admin_token(dir: &Path) -> Result<String, TokenError> {
@@ -206,23 +233,11 @@ pub(super) fn ensure_admin_token(dir: &Path) -> Result<(), TokenError> {
         return Ok(());
     }
     let token = random_token()?;
-    // Linked into place when it is whole: a crash must not leave an empty token file behind.
-    let temporary = dir.join(".admin.token.tmp");
-    let _ = fs::remove_file(&temporary);
-    write_new(&temporary, format!("{token}\n").as_bytes())?;
-    fs::rename(&temporary, &path).map_err(|error| TokenError::Io { path: path.clone(), error })?;
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(|error| TokenError::Io { path: dir.to_owned(), error })
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), TokenError> {
-    let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(|error| TokenError::Io { path: PathBuf::from(path), error })
+    match create_secret(&path, format!("{token}\n").as_bytes()) {
+        // Another process was faster.
+        Ok(()) | Err(FolderError::Exists { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn random_token() -> Result<String, TokenError> {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::connect::ConnectArgs;
 use super::output;
 use crate::client::percent_encode;
-use crate::config::OPEN_TIMEOUT_DEFAULT;
+use crate::config::{Config, OPEN_TIMEOUT_DEFAULT};
 use crate::opening;
 use crate::serve::{PUBLIC_KEY_FILE, SIGNING_KEY_FILE};
 
@@ -93,9 +93,11 @@ async fn offline(args: &Args, data: &Path, to: &Path) -> anyhow::Result<Value> {
         .with_context(|| format!("{} is no data folder of a server", data.display()))?;
     let vkey = VKey::parse_file(&vkey).with_context(|| vkey_path.display().to_string())?;
     let signer = Arc::new(LocalEd25519::load(&data.join(SIGNING_KEY_FILE))?);
-    let config = EngineConfig::new(data, ServerName::new(vkey.name())?);
+    let settings = Config::load(None)?;
+    let mut config = EngineConfig::new(data, ServerName::new(vkey.name())?);
+    config.access = settings.data_access;
     let engine = opening::engine(config, Signers::new(signer), None, OPEN_TIMEOUT_DEFAULT).await?;
-    let vault = DirectoryVault::open(to)?;
+    let vault = DirectoryVault::open_for(to, settings.archive.vault_access)?;
     let seal = if args.whole { Seal::Whole } else { Seal::Now };
     let archiver = Archiver::new(engine.clone(), data.to_owned());
     let bar = Bar::new("looking at the vault");

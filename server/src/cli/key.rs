@@ -16,6 +16,7 @@ use serde_json::json;
 use super::connect::ConnectArgs;
 use super::{data_dir_default, output, usage};
 use crate::client::percent_encode;
+use crate::config::Config;
 use crate::serve::{PUBLIC_KEY_FILE, SIGNING_KEY_FILE};
 
 /// Make and show signing keys
@@ -94,7 +95,7 @@ fn generate(args: &GenerateArgs) -> anyhow::Result<u8> {
             out.clone()
         }
         (None, Some(data)) => {
-            let folder = DataFolder::open(data)?;
+            let folder = DataFolder::open_for(data, Config::load(None)?.data_access)?;
             let path = folder.path().join(SIGNING_KEY_FILE);
             key.save(&path)?;
             replace_file(&folder.path().join(PUBLIC_KEY_FILE), format!("{vkey}\n").as_bytes())?;

@@ -5,6 +5,7 @@ use comfy_table::CellAlignment;
 use indelible_core::code::EXIT_GOOD;
 use indelible_core::json::Numbers;
 use indelible_core::name::LedgerName;
+use indelible_core::system::Principals;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -47,12 +48,34 @@ impl From<NumbersArg> for Numbers {
     }
 }
 
+/// What records say of who wrote them
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PrincipalsArg {
+    /// Nothing
+    Off,
+    /// The name of the token
+    Name,
+    /// How it was known who wrote, the name, and the tenant
+    Full,
+}
+
+impl From<PrincipalsArg> for Principals {
+    fn from(arg: PrincipalsArg) -> Self {
+        match arg {
+            PrincipalsArg::Off => Self::Off,
+            PrincipalsArg::Name => Self::Name,
+            PrincipalsArg::Full => Self::Full,
+        }
+    }
+}
+
 /// Create a ledger; does nothing when it is there with the same settings
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible ledger create payments
   indelible ledger create bulk --sign-per commit
-  indelible ledger create windows --numbers text")]
+  indelible ledger create windows --numbers text
+  indelible ledger create approvals --principals name")]
 pub(super) struct CreateArgs {
     /// Name: a-z, 0-9, '.', '_' and '-'
     name: LedgerName,
@@ -62,6 +85,9 @@ pub(super) struct CreateArgs {
     /// What becomes of numbers that a double does not carry, where an append does not say; fixed for ever
     #[arg(long, value_enum, default_value = "exact")]
     numbers: NumbersArg,
+    /// What records say of who wrote them; fixed for ever
+    #[arg(long, value_enum, default_value = "off")]
+    principals: PrincipalsArg,
     /// Which of the server's signers signs it (signing.keys); the one of the data folder unless given
     #[arg(long, value_name = "NAME")]
     signer: Option<String>,
@@ -112,8 +138,10 @@ async fn create(args: CreateArgs) -> anyhow::Result<u8> {
         SignPer::Commit => "commit",
     };
     let numbers = Numbers::from(args.numbers);
+    let principals = Principals::from(args.principals);
     let mut request = json!({
-        "name": args.name.as_str(), "numbers": numbers.as_str(), "sign_per": sign_per,
+        "name": args.name.as_str(), "numbers": numbers.as_str(),
+        "principals": principals.as_str(), "sign_per": sign_per,
     });
     if let (Some(signer), Some(members)) = (&args.signer, request.as_object_mut()) {
         members.insert("signer".into(), signer.as_str().into());
@@ -125,7 +153,12 @@ async fn create(args: CreateArgs) -> anyhow::Result<u8> {
     } else {
         let what = if created { "created" } else { "was there already, with the same settings" };
         let kept = if numbers == Numbers::Text { ", inexact numbers kept as text" } else { "" };
-        output::line(&format!("{} {what} (signed per {sign_per}{kept})", args.name))?;
+        let written = match principals {
+            Principals::Off => "",
+            Principals::Name => ", records say the name of who wrote them",
+            Principals::Full => ", records say in full who wrote them",
+        };
+        output::line(&format!("{} {what} (signed per {sign_per}{kept}{written})", args.name))?;
     }
     Ok(EXIT_GOOD)
 }
@@ -161,7 +194,8 @@ pub(super) async fn for_each(
 }
 
 async fn list(args: ListArgs) -> anyhow::Result<u8> {
-    let mut table = output::table(&["LEDGER", "RECORDS", "SIGNED PER", "LAST RECORD"]);
+    let mut table =
+        output::table(&["LEDGER", "RECORDS", "SIGNED PER", "PRINCIPALS", "LAST RECORD"]);
     let mut count = 0_u64;
     for_each(&args.connect.client()?, |ledger| {
         count += 1;
@@ -174,6 +208,7 @@ async fn list(args: ListArgs) -> anyhow::Result<u8> {
             text(&ledger, "name"),
             size,
             text(&ledger, "sign_per"),
+            text(&ledger, "principals"),
             text(&ledger, "time"),
         ]);
         Ok(())
@@ -205,6 +240,7 @@ async fn show(args: ShowArgs) -> anyhow::Result<u8> {
         ("origin", text(&ledger, "origin")),
         ("signed per", text(&ledger, "sign_per")),
         ("numbers", text(&ledger, "numbers")),
+        ("principals", text(&ledger, "principals")),
         ("created", text(&ledger, "created")),
         ("records", output::number(size)),
         ("last record", text(&ledger, "time")),

@@ -1,12 +1,12 @@
 //! How results and remarks look: tables, numbers, colours on terminals only.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Table, presets};
 use serde_json::Value;
 
+use crate::programs::beside;
 use crate::serve::PUBLIC_KEY_FILE;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -38,15 +38,6 @@ pub(super) fn remark(text: &str) {
 /// A remark in the background: how to go on.
 pub(super) fn hint(text: &str) {
     anstream::eprintln!("{DIM}{text}{DIM:#}");
-}
-
-/// How to call a program that stands beside this one: by its path, if this one was called by its path.
-pub(crate) fn beside(name: &str) -> String {
-    let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
-    match called.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(_) => called.with_file_name(name).display().to_string(),
-        None => name.to_owned(),
-    }
 }
 
 /// How to check something: the kind and name that the auditor's program takes, with the public key of

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::verify::{live, rows};
 use super::{EXIT_REFUSED, data_dir_default, output};
-use crate::config::OPEN_TIMEOUT_DEFAULT;
+use crate::config::{Config, OPEN_TIMEOUT_DEFAULT};
 use crate::opening;
 
 /// Findings that are listed.
@@ -53,7 +53,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
     DataFolder::check(&args.data)?;
-    let mut folder = DataFolder::open(&args.data)?;
+    let mut folder = DataFolder::open_for(&args.data, Config::load(None)?.data_access)?;
     if !folder.database().exists() {
         bail!("there is no database in {}", args.data.display());
     }

@@ -45,6 +45,9 @@ pub(super) struct CreateArgs {
     /// A ledger it reaches, or a prefix ending in *; may be given more than once [default: all]
     #[arg(long = "ledger", value_name = "LEDGER")]
     ledgers: Vec<String>,
+    /// The tenant it writes for, whichever ledger it writes to [default: the ledger's, before the first dot]
+    #[arg(long)]
+    tenant: Option<String>,
     #[command(flatten)]
     data: DataArgs,
 }
@@ -111,7 +114,8 @@ fn create(args: &CreateArgs) -> anyhow::Result<u8> {
         })
         .collect();
     let ledgers = (!args.ledgers.is_empty()).then(|| args.ledgers.clone());
-    let token = auth::create_token(args.data.folder()?, &args.name, &scopes, ledgers)?;
+    let tenant = args.tenant.as_deref();
+    let token = auth::create_token(args.data.folder()?, &args.name, &scopes, ledgers, tenant)?;
     output::line(&token)?;
     if output::to_terminal() {
         output::hint("keep it: only its hash is stored, so it cannot be shown again;");
@@ -126,15 +130,18 @@ fn list(args: &ListArgs) -> anyhow::Result<u8> {
         for token in &tokens {
             output::json(&json!({
                 "ledgers": token.ledgers, "name": token.name, "scopes": token.scopes,
+                "tenant": token.tenant,
             }))?;
         }
         return Ok(EXIT_GOOD);
     }
-    let mut table = output::table(&["TOKEN", "SCOPES", "LEDGERS"]);
-    table.add_row(["(admin.token)", "admin", "all"]);
+    let mut table = output::table(&["TOKEN", "SCOPES", "LEDGERS", "TENANT"]);
+    table.add_row(["(admin.token)", "admin", "all", "the ledger's"]);
     for token in &tokens {
         let ledgers = token.ledgers.as_ref().map_or_else(|| "all".into(), |list| list.join(", "));
-        table.add_row([output::harmless(&token.name), token.scopes.join(", "), ledgers]);
+        let tenant = token.tenant.clone().unwrap_or_else(|| "the ledger's".into());
+        let (name, scopes) = (output::harmless(&token.name), token.scopes.join(", "));
+        table.add_row([name, scopes, output::harmless(&ledgers), output::harmless(&tenant)]);
     }
     output::print_table(&table)?;
     Ok(EXIT_GOOD)

@@ -4,6 +4,10 @@
 //! first result. What was sent and not yet answered is kept, bounded in lines and bytes; when the
 //! connection breaks, a new one begins with the first line that has no answer.
 //!
+//! The input may be quiet for days. A server ends a stream on which no line comes for some minutes and says
+//! so; then, and when a connection breaks while nothing waits, the next one is opened when the next line
+//! is there.
+//!
 //! The ledger gets the lines in the order of the input: each connection sends them in that order, the
 //! server appends nothing behind a line that failed, and a new connection begins before that line.
 
@@ -35,6 +39,8 @@ const WINDOW_BYTES_MAX: usize = 32 << 20;
 const PIECE_BYTES: usize = 64 << 10;
 /// Longest line of an answer: a result is short, the closing line carries a checkpoint.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// The server's code for a stream that it ends because no line comes.
+const STREAM_IDLE: &str = "stream_idle";
 /// A server that answers nothing for so long, while lines wait for answers, counts as gone.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 const BACKOFF_FIRST: Duration = Duration::from_millis(200);
@@ -89,14 +95,24 @@ pub enum Report {
     },
 }
 
+/// How long to keep trying while lines wait and none is answered. What has no line to send is waiting for
+/// its input, and that has no limit.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Once the input has ended.
+    pub once_ended: Duration,
+    /// While more may come; `None` for as long as that lasts.
+    pub while_open: Option<Duration>,
+}
+
 /// Sends every line of `input` to `ledger` and returns the server's closing line: the checkpoint that
 /// covers what was appended.
 ///
 /// `numbers` says what becomes of numbers that a double does not carry, instead of the ledger's own
-/// setting; `patience` is how long to keep trying without any line being answered.
+/// setting.
 ///
 /// # Errors
-/// When the server refuses the whole request, or cannot be reached for longer than `patience`. Lines
+/// When the server refuses the whole request, or cannot be reached for longer than `patience` has. Lines
 /// that were not reported as answered may or may not be in the ledger; sending them again with the
 /// same ids is safe.
 pub async fn append(
@@ -104,7 +120,7 @@ pub async fn append(
     ledger: &str,
     numbers: Option<Numbers>,
     input: mpsc::Receiver<Vec<Line>>,
-    patience: Duration,
+    patience: Patience,
     report: impl FnMut(Report),
 ) -> Result<Map<String, Value>, ClientError> {
     let query = numbers.map_or_else(String::new, |numbers| format!("?numbers={numbers}"));
@@ -115,20 +131,28 @@ pub async fn append(
         input: Some(input),
         window: VecDeque::new(),
         window_bytes: 0,
-        progress: Instant::now(),
+        trying_since: Instant::now(),
         report,
     };
     let mut pause = BACKOFF_FIRST;
     loop {
-        let before = appender.progress;
+        let before = appender.trying_since;
         let error = match appender.connection().await {
-            Ok(closing) => return Ok(closing),
+            Ok(End::Done(closing)) => return Ok(closing),
+            Ok(End::Idle) => {
+                if appender.has_lines() {
+                    // They crossed with the server's goodbye. Not at once, should it go on like that.
+                    tokio::time::sleep(BACKOFF_FIRST).await;
+                }
+                appender.wait_for_lines().await;
+                continue;
+            }
             Err(error) => error,
         };
-        if appender.progress > before {
+        if appender.trying_since > before {
             pause = BACKOFF_FIRST;
         }
-        if !error.is_temporary() || appender.progress.elapsed() > patience {
+        if !error.is_temporary() || appender.is_out_of(patience) {
             return Err(error);
         }
         if let ClientError::Refused(Problem { retry_after: Some(asked), .. }) = &error {
@@ -136,6 +160,7 @@ pub async fn append(
         }
         (appender.report)(Report::Broken { reason: error.to_string(), pause });
         tokio::time::sleep(pause).await;
+        appender.wait_for_lines().await;
         pause = (pause * 2).min(BACKOFF_MAX);
     }
 }
@@ -155,9 +180,18 @@ struct Appender<'a, R> {
     input: Option<mpsc::Receiver<Vec<Line>>>,
     window: VecDeque<Slot>,
     window_bytes: usize,
-    /// When a line was last answered.
-    progress: Instant,
+    /// When a line was last answered, or the first one came after a while without any, or the input ended:
+    /// whatever was last.
+    trying_since: Instant,
     report: R,
+}
+
+/// How a connection ended that did not break.
+enum End {
+    /// Everything was answered, and this is the closing line.
+    Done(Map<String, Value>),
+    /// The server has waited long enough for a line.
+    Idle,
 }
 
 /// Where one connection stands.
@@ -173,8 +207,31 @@ struct Connection {
 }
 
 impl<R: FnMut(Report)> Appender<'_, R> {
+    /// Whether there is a line to send, or its answer to wait for.
+    fn has_lines(&self) -> bool {
+        self.window.iter().any(|slot| !slot.answered)
+    }
+
+    /// Returns when there is something to send, or the input has ended.
+    async fn wait_for_lines(&mut self) {
+        while !self.has_lines() && self.input.is_some() {
+            let batch = receive(&mut self.input).await;
+            self.take_input(batch);
+        }
+    }
+
+    fn is_out_of(&self, patience: Patience) -> bool {
+        let limit = match self.input {
+            // Nothing waits but for its input.
+            Some(_) if !self.has_lines() => None,
+            Some(_) => patience.while_open,
+            None => Some(patience.once_ended),
+        };
+        limit.is_some_and(|limit| self.trying_since.elapsed() > limit)
+    }
+
     /// One request: from the first line without answer to the end of the input.
-    async fn connection(&mut self) -> Result<Map<String, Value>, ClientError> {
+    async fn connection(&mut self) -> Result<End, ClientError> {
         self.window.retain(|slot| !slot.answered);
         self.window_bytes = self.window.iter().map(|slot| slot.line.bytes.len()).sum();
         let (body, pieces) = mpsc::channel(4);
@@ -233,6 +290,9 @@ impl<R: FnMut(Report)> Appender<'_, R> {
     }
 
     fn take_input(&mut self, batch: Option<Vec<Line>>) {
+        if batch.is_none() || !self.has_lines() {
+            self.trying_since = Instant::now();
+        }
         let Some(batch) = batch else {
             self.input = None;
             return;
@@ -287,7 +347,7 @@ impl<R: FnMut(Report)> Appender<'_, R> {
         let outcome = outcome_of(&members, slot);
         let number = slot.line.number;
         let bytes = slot.line.bytes.len() as u64;
-        self.progress = Instant::now();
+        self.trying_since = Instant::now();
         (self.report)(Report::Answered(Answer { number, bytes, members, outcome }));
         while self.window.front().is_some_and(|slot| slot.answered) {
             if let Some(slot) = self.window.pop_front() {
@@ -300,9 +360,12 @@ impl<R: FnMut(Report)> Appender<'_, R> {
     }
 
     /// The response has ended: well, or in the middle.
-    fn finish(&self, at: Connection) -> Result<Map<String, Value>, ClientError> {
+    fn finish(&self, at: Connection) -> Result<End, ClientError> {
         match at.closing {
-            Some(closing) if self.window.is_empty() && self.input.is_none() => Ok(closing),
+            Some(closing) if is_idle_end(&closing) => Ok(End::Idle),
+            Some(closing) if self.window.is_empty() && self.input.is_none() => {
+                Ok(End::Done(closing))
+            }
             Some(closing) => Err(match failure(&closing) {
                 // Lines are left, and waiting may not help: a key that is not the ledger's, say.
                 Some(problem) if !problem.is_temporary() => ClientError::Refused(problem),
@@ -319,6 +382,12 @@ impl<R: FnMut(Report)> Appender<'_, R> {
     fn nonsense(&self, reason: &str) -> ClientError {
         ClientError::answer(&self.client.base, reason)
     }
+}
+
+/// Whether the server ended the stream only because no line came.
+fn is_idle_end(closing: &Map<String, Value>) -> bool {
+    let code = closing.get("error").and_then(|error| error.get("code"));
+    code.and_then(Value::as_str) == Some(STREAM_IDLE)
 }
 
 /// Why the server stopped reading before the end, for example because it is shutting down.

@@ -12,6 +12,7 @@ pub mod tail;
 use std::time::Duration;
 
 use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 
@@ -267,19 +268,15 @@ async fn body_within(mut response: Response, bytes_max: usize) -> Result<Bytes, 
     Ok(body.into())
 }
 
+/// Everything but what RFC 3986 section 2.3 calls unreserved.
+const UNRESERVED_KEPT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// A text as one part of a path or value of a query: everything but letters, digits and `-._~` is
 /// written as `%XX` (RFC 3986 section 2.1).
 #[must_use]
 pub fn percent_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    utf8_percent_encode(text, UNRESERVED_KEPT).to_string()
 }
 
 #[cfg(test)]

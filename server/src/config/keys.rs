@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indelible_core::name::ServerName;
 use indelible_ledger::SignerName;
+use indelible_ledger::folder::Access;
 use toml::Value;
 
 use super::{Config, ENV_PREFIX};
@@ -77,6 +78,13 @@ fn optional_path(value: &Value) -> Result<Option<PathBuf>, String> {
     text(value).map(|text| (!text.is_empty()).then(|| PathBuf::from(text)))
 }
 
+/// The mode of a folder as people write it, `"0750"`; a number would be read as decimal.
+fn access(value: &Value) -> Result<Access, String> {
+    u32::from_str_radix(text(value)?, 8).ok().and_then(Access::new).ok_or_else(|| {
+        "must be a folder's mode between 0700 and 0775 in quotes, such as \"0750\"".to_owned()
+    })
+}
+
 /// Every key there is.
 pub const KEYS: &[Key] = &[
     Key {
@@ -109,6 +117,12 @@ pub const KEYS: &[Key] = &[
         set: |config, value| text(value).map(|v| config.data_dir = PathBuf::from(v)),
     },
     Key {
+        path: "data.mode",
+        doc: "Mode of the data folder: 0750 lets a group read, files then have 0640. One that is open to others than this says is refused.",
+        default: "\"0700\"",
+        set: |config, value| access(value).map(|v| config.data_access = v),
+    },
+    Key {
         path: "data.open_timeout",
         doc: "Seconds that opening the database may take. It takes less than one, unless its files are damaged: then RocksDB may never end, and the start is given up.",
         default: "120",
@@ -139,7 +153,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "limits.connections_max",
-        doc: "Connections open at the same time; one more is answered 503.",
+        doc: "Connections open at the same time. One more ends the one that has been idle longest, and is answered 503 when none is. Fewer where the system allows fewer open files.",
         default: "4096",
         set: |config, value| size(value, 1, 1 << 20).map(|v| config.limits.connections_max = v),
     },
@@ -215,8 +229,8 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "limits.drain_timeout_seconds",
-        doc: "Time that running requests have to finish when the server stops.",
-        default: "30",
+        doc: "Time that running requests have to finish when the server stops. Shorter than what comes after it: Docker kills after 10 seconds, Kubernetes after 30, and the database is closed last.",
+        default: "8",
         set: |config, value| seconds(value).map(|v| config.limits.drain_timeout = v),
     },
     Key {
@@ -272,6 +286,12 @@ pub const KEYS: &[Key] = &[
         set: |config, value| {
             paths(value).map(|v| config.archive.dirs_allowed = (!v.is_empty()).then_some(v))
         },
+    },
+    Key {
+        path: "archive.vault_mode",
+        doc: "Mode of vaults and their folders: 0750 lets a group of readers in, files then have 0440. One that is open to others than this says is refused.",
+        default: "\"0700\"",
+        set: |config, value| access(value).map(|v| config.archive.vault_access = v),
     },
     Key {
         path: "archive.vault",

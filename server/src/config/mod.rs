@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use indelible_core::name::ServerName;
 use indelible_ledger::SignerName;
+use indelible_ledger::folder::Access;
 use toml::{Table, Value};
 
 mod keys;
@@ -37,6 +38,8 @@ pub struct Config {
     pub listen: Listen,
     /// The folder that holds everything the server must keep.
     pub data_dir: PathBuf,
+    /// Who besides the owner may use what is in it.
+    pub data_access: Access,
     /// Time that opening the database may take.
     pub open_timeout: Duration,
     /// Jump of the clock ahead, since the last record, beyond which appends are refused.
@@ -116,6 +119,8 @@ pub struct Archive {
     /// Folders in which vaults may be written on a client's request. `None` takes any folder while the
     /// server listens on loopback only, and none otherwise.
     pub dirs_allowed: Option<Vec<PathBuf>>,
+    /// Who besides the owner may use vaults.
+    pub vault_access: Access,
     /// The vault of the schedule; `None` archives on request only.
     pub vault: Option<PathBuf>,
     /// Time between two runs of the schedule; `None` archives on request only.
@@ -155,12 +160,19 @@ impl Default for Config {
                 metrics_public: false,
             },
             data_dir: PathBuf::from("indelible-data"),
+            data_access: Access::OWNER,
             open_timeout: OPEN_TIMEOUT_DEFAULT,
             clock_jump_max: Duration::from_secs(600),
             server_name: None,
             signers: Vec::new(),
             limits: Limits::default(),
-            archive: Archive { dirs_allowed: None, vault: None, schedule: None, seal_after: None },
+            archive: Archive {
+                dirs_allowed: None,
+                vault_access: Access::OWNER,
+                vault: None,
+                schedule: None,
+                seal_after: None,
+            },
             log: Log { level: "info".into(), json: false },
         }
     }
@@ -181,7 +193,7 @@ impl Default for Limits {
             body_rate_min: 1024,
             write_stall_timeout: Duration::from_secs(30),
             stream_idle_timeout: Duration::from_secs(300),
-            drain_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(8),
             spool_bytes_max: 8 << 30,
             reads_max: 32,
             exports_max: 4,

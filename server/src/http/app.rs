@@ -10,9 +10,9 @@ use indelible_core::name::LedgerName;
 use indelible_ledger::Engine;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::counters::HttpMetrics;
 use super::errors::{Code, Problem};
-use super::metrics::HttpMetrics;
-use super::schedule::Archived;
+use crate::archiving::Archiving;
 use crate::auth::{Caller, Scope, Tokens};
 use crate::config::{Archive, Limits};
 use crate::listen::Counters;
@@ -33,12 +33,8 @@ pub struct App {
     pub metrics_public: bool,
     /// Where archives may be written on request; settled by the address that is listened on.
     pub archive: Archive,
-    /// Archive runs: one at a time, as each reads a disk from end to end.
-    pub archives: Arc<Semaphore>,
-    /// How archiving fares.
-    pub archived: Archived,
-    /// Whether archiving runs on a schedule.
-    pub archives_on_schedule: bool,
+    /// Archive runs.
+    pub archiving: Arc<Archiving>,
     /// Becomes true when the server is to stop.
     pub stop: watch::Receiver<bool>,
     /// Where results that clients do not take are set aside.
@@ -71,9 +67,26 @@ impl App {
         scope: Scope,
         name: &str,
     ) -> Result<LedgerName, Problem> {
+        self.ledger_for(request, scope, name).map(|(ledger, _)| ledger)
+    }
+
+    /// As [`App::ledger`], with the sender.
+    ///
+    /// # Errors
+    /// As [`App::ledger`].
+    pub fn ledger_for(
+        &self,
+        request: &Request,
+        scope: Scope,
+        name: &str,
+    ) -> Result<(LedgerName, Caller), Problem> {
         let caller = self.allow(request.headers(), scope)?;
         let ledger = LedgerName::new(name)?;
-        if caller.reaches(&ledger) { Ok(ledger) } else { Err(crate::auth::Denied::Ledger.into()) }
+        if caller.reaches(&ledger) {
+            Ok((ledger, caller))
+        } else {
+            Err(crate::auth::Denied::Ledger.into())
+        }
     }
 
     /// Runs a read of the store where it may block.

@@ -1,5 +1,4 @@
-//! `POST /v1/ledgers/{ledger}/archive`: ships what is new into a vault. `schedule` does the same without
-//! being asked.
+//! `POST /v1/ledgers/{ledger}/archive`: ships what is new into a vault.
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -7,11 +6,8 @@ use std::sync::Arc;
 use axum::extract::{Path as UrlPath, Request, State};
 use axum::response::Response;
 use hyper::StatusCode;
-use indelible_archiver::{ArchiveError, Archiver, DirectoryVault, Progress, Seal, Summary};
+use indelible_archiver::{Seal, Summary};
 use indelible_core::json::{Limits, Value, push_string, push_u64};
-use indelible_core::name::LedgerName;
-use indelible_ledger::signer::block_on;
-use tokio::runtime::Handle;
 
 use super::app::App;
 use super::body;
@@ -20,40 +16,22 @@ use super::ingest::json;
 use crate::auth::Scope;
 use crate::config::Archive;
 
-/// Counts what a run ships, and ends it when the server stops; the next run continues.
-struct UntilStop(Arc<App>);
-
-impl Progress for UntilStop {
-    fn begin(&self, ledger: &LedgerName, records: u64) {
-        tracing::debug!(%ledger, records, "archiving");
-    }
-
-    fn at(&self, _records: u64) {}
-
-    fn shipped(&self, records: u64) {
-        self.0.archived.count(records);
-    }
-
-    fn should_stop(&self) -> bool {
-        *self.0.stop.borrow()
-    }
-}
-
 /// Archives on request.
 pub(super) async fn archive(
     State(app): State<Arc<App>>,
     UrlPath(name): UrlPath<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let ledger = app.ledger(&request, Scope::Admin, &name)?;
+    let (ledger, caller) = app.ledger_for(&request, Scope::Admin, &name)?;
     body::only_json(request.headers())?;
     let body = body::read_all(request.into_body(), &app.limits).await?;
     let (to, whole) = wanted(&body)?;
     app.engine.ledger(&ledger)?;
     let to = allowed(&app.archive, &to)?;
-    let _permit = app.long(&app.archives, "archive runs")?;
+    let _permit = app.long(&app.archiving.places, "archive runs")?;
     let seal = if whole { Seal::Whole } else { Seal::Now };
-    let summary = run(&app, ledger, to, seal).await?;
+    let by = Some(caller.principal().clone());
+    let summary = app.archiving.run(by, ledger, to, seal).await?;
     Ok(json(StatusCode::OK, render(&summary)))
 }
 
@@ -96,27 +74,6 @@ fn allowed(config: &Archive, to: &Path) -> Result<PathBuf, Problem> {
     } else {
         Err(forbidden("the configuration does not allow vaults here"))
     }
-}
-
-/// One run, on a thread that may block.
-pub(super) async fn run(
-    app: &Arc<App>,
-    ledger: LedgerName,
-    to: PathBuf,
-    seal: Seal,
-) -> Result<Summary, ArchiveError> {
-    let archiver = Archiver::new(app.engine.clone(), app.spool_dir.to_path_buf());
-    let progress = UntilStop(Arc::clone(app));
-    let runtime = Handle::current();
-    let done = tokio::task::spawn_blocking(move || {
-        let vault = DirectoryVault::open(&to)?;
-        // Not the runtime's own `block_on`: its first use on a thread panics where the system has no random
-        // bytes.
-        let _context = runtime.enter();
-        block_on(archiver.archive(&ledger, &vault, seal, &progress))
-    });
-    // A run that panicked has written nothing that counts, and the next one continues.
-    done.await.unwrap_or(Err(ArchiveError::Stopped))
 }
 
 fn render(summary: &Summary) -> Vec<u8> {

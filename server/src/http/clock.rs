@@ -39,7 +39,7 @@ pub(super) async fn accept(
     let accepted = app.read(|engine| engine.accept_clock().map_err(not_accepted)).await?;
     if let Some(jump) = accepted {
         let ahead_s = jump.ahead.as_secs();
-        tracing::warn!(by = caller.name(), ahead_s, "the clock's jump is accepted");
+        tracing::warn!(by = %caller.principal(), ahead_s, "the clock's jump is accepted");
     }
     Ok(json(StatusCode::OK, render(&app.engine.clock(), accepted)))
 }

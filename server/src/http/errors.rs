@@ -71,6 +71,8 @@ codes! {
     RequestInvalid = "request_invalid", 400, "A member of the request's body is missing, unknown or not of its form.";
     QueryInvalid = "query_invalid", 400, "A parameter of the query is unknown or not of its form.";
     BatchEmpty = "batch_empty", 400, "There is no event to append.";
+    HostMissing = "host_missing", 400, "A request of HTTP/1.1 has no Host field.";
+    HeaderRepeated = "header_repeated", 400, "A header field that must stand there once stands there twice.";
     BodyIncomplete = "body_incomplete", 400, "The body ended before it was whole.";
     TokenMissing = "token_missing", 401, "The request carries no token.";
     TokenUnknown = "token_unknown", 401, "The token is not known here, or was revoked.";
@@ -83,6 +85,7 @@ codes! {
     MethodNotAllowed = "method_not_allowed", 405, "The path does not take this method.";
     NotAcceptable = "not_acceptable", 406, "The answer cannot be given in an accepted media type.";
     BodyTooSlow = "body_too_slow", 408, "The body came too slowly.";
+    StreamIdle = "stream_idle", 408, "No line came for so long that the server has ended the stream; open another for the next one.";
     LedgerExists = "ledger_exists", 409, "The ledger is there already, with other settings.";
     IdConflict = "id_conflict", 409, "The id already names another event.";
     AheadOfLedger = "ahead_of_ledger", 409, "The client has seen more of this ledger than the server has.";
@@ -353,6 +356,22 @@ impl From<EventError> for Problem {
     }
 }
 
+/// What a client is told of the server's own troubles. What the disk, the signer or the clock said, and
+/// what the operator can do, stands in the log, and in `/readyz` for who has an admin token: it names
+/// paths, addresses and commands, which are nobody else's business.
+mod told {
+    pub(super) const SIGNING: &str =
+        "the events could not be signed; nothing was written, try again";
+    pub(super) const UNAVAILABLE: &str =
+        "the store failed and is being opened again; nothing of this was written, try again";
+    pub(super) const UNKNOWN: &str =
+        "the write failed in a way that leaves open whether it took place; retry with the same ids";
+    pub(super) const CLOCK: &str =
+        "the server's clock has jumped ahead; nothing is appended until it is right again";
+    pub(super) const READING: &str = "the store failed and is being opened again; try again";
+    pub(super) const SIGNER: &str = "the signer fails; try again";
+}
+
 impl From<AppendError> for Problem {
     fn from(error: AppendError) -> Self {
         let wait = error.retry_after();
@@ -370,12 +389,12 @@ impl From<AppendError> for Problem {
             AppendError::Event { index, error } => Self::from(error).with("index", index as u64),
             AppendError::OtherKey { .. } => Self::new(Code::KeyMismatch, detail),
             AppendError::Signing(_) | AppendError::SignerResting { .. } => {
-                Self::new(Code::SignerFailing, detail)
+                Self::new(Code::SignerFailing, told::SIGNING)
             }
-            AppendError::Unavailable { .. } => Self::new(Code::StoreUnavailable, detail),
+            AppendError::Unavailable { .. } => Self::new(Code::StoreUnavailable, told::UNAVAILABLE),
             AppendError::EarlierFailed { .. } => Self::new(Code::EarlierFailed, detail),
-            AppendError::OutcomeUnknown { .. } => Self::new(Code::OutcomeUnknown, detail),
-            AppendError::Clock(_) => Self::new(Code::ClockJumped, detail),
+            AppendError::OutcomeUnknown { .. } => Self::new(Code::OutcomeUnknown, told::UNKNOWN),
+            AppendError::Clock(_) => Self::new(Code::ClockJumped, told::CLOCK),
             AppendError::Read(error) => Self::from(error),
             _ => {
                 tracing::error!(%detail, "append failed in a way that a client cannot cause");
@@ -410,8 +429,10 @@ impl From<ReadError> for Problem {
                 Self::new(Code::EventNotFound, detail).with("size", size)
             }
             ReadError::OutOfOrder { .. } => Self::new(Code::QueryInvalid, detail),
-            ReadError::Unavailable { .. } => Self::new(Code::StoreUnavailable, detail),
-            ReadError::Signing(SignError::Unavailable(_)) => Self::new(Code::SignerFailing, detail),
+            ReadError::Unavailable { .. } => Self::new(Code::StoreUnavailable, told::READING),
+            ReadError::Signing(SignError::Unavailable(_)) => {
+                Self::new(Code::SignerFailing, told::SIGNER)
+            }
             _ => {
                 // What exactly is damaged is for the operator, not for a client.
                 tracing::error!(%detail, "read failed");

@@ -20,7 +20,7 @@ pub(super) async fn alive() -> Response {
 }
 
 /// Says whether events can be appended, and why not. Open to all; what the disk or the signer said, which
-/// may name paths and addresses, is for who has a token that may read.
+/// names paths, addresses and commands for the operator, is for who has an admin token.
 pub(super) async fn ready(
     State(app): State<Arc<App>>,
     request: Request,
@@ -29,11 +29,11 @@ pub(super) async fn ready(
         return Err(Problem::new(Code::ShuttingDown, "the server is shutting down"));
     }
     // What the whole server suffers from is not for who sees some ledgers only.
-    let caller = app.allow(request.headers(), Scope::Read);
+    let caller = app.allow(request.headers(), Scope::Admin);
     let is_known = caller.is_ok_and(|caller| !caller.is_bound());
     let told = |what: &str, reason: &str| match is_known {
         true => format!("{what}: {reason}"),
-        false => format!("{what}; who has a token that may read is told why"),
+        false => format!("{what}; who has an admin token is told why"),
     };
     match app.engine.health() {
         // The ledgers of the other signers are appended to; who looks at the metrics sees which fail.
@@ -44,9 +44,14 @@ pub(super) async fn ready(
         Health::Poisoned { reason } => {
             Err(Problem::new(Code::StoreUnavailable, told("the store failed", &reason)))
         }
-        // Names no path.
-        Health::FolderGone { reason } => Err(Problem::new(Code::FolderGone, reason.to_string())),
-        Health::ClockJumped(jump) => Err(Problem::new(Code::ClockJumped, jump.to_string())),
+        Health::FolderGone { reason } => {
+            let what = "the data folder is not the one that was opened";
+            Err(Problem::new(Code::FolderGone, told(what, &reason)))
+        }
+        Health::ClockJumped(jump) => {
+            let what = "the clock has jumped ahead";
+            Err(Problem::new(Code::ClockJumped, told(what, &jump.to_string())))
+        }
         Health::HeadFileFailing { reason } => {
             let what = "the head file cannot be written, so a restart could not tell an old database from \
                         the newest; appends still work";
@@ -61,8 +66,8 @@ fn fine(app: &App) -> Vec<u8> {
     let mut out = vec![b'{'];
     // Appends work without the vault, so a failing schedule is told but is no reason to send them
     // elsewhere. Why it fails stands in the log: this page is open to all.
-    if app.archives_on_schedule {
-        let word = if app.archived.is_failing() { "failing" } else { "ok" };
+    if app.archiving.is_scheduled {
+        let word = if app.archiving.archived.is_failing() { "failing" } else { "ok" };
         out.extend_from_slice(format!("\"archive\":\"{word}\",").as_bytes());
     }
     let ahead = app.engine.clock().ledgers_ahead.as_secs();

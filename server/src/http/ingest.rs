@@ -9,7 +9,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{HeaderMap, StatusCode};
 use indelible_core::json::{Numbers, push_string};
 use indelible_core::name::{EventId, LedgerName};
-use indelible_ledger::{Accepted, AppendError, Appended, Atomicity, Submission};
+use indelible_ledger::{Accepted, AppendError, Appended, Atomicity, Engine, Submission};
 
 use super::app::App;
 use super::body::{self, Media};
@@ -47,7 +47,10 @@ async fn in_order(
     request: Request,
     order: Option<RequestOrder>,
 ) -> Result<Response, Problem> {
-    let ledger = app.ledger(&request, Scope::Append, name)?;
+    let (ledger, caller) = app.ledger_for(&request, Scope::Append, name)?;
+    let principal = caller.principal();
+    tracing::debug!(%ledger, %principal, "append");
+    let engine = app.engine.on_behalf_of(principal);
     if order.as_ref().is_some_and(RequestOrder::is_broken) {
         let detail = "a request sent before it on this connection was not appended as a whole, so \
                       nothing of this was; send again from there on, on a new connection";
@@ -61,18 +64,20 @@ async fn in_order(
     let key = idempotency_key(request.headers())?;
     let body = match media {
         Media::Ndjson if key.is_some() => return Err(key_for_many()),
-        Media::Ndjson => return ndjson::append(&app, ledger, request.into_body(), numbers, order),
+        Media::Ndjson => {
+            return ndjson::append(&app, &engine, ledger, request.into_body(), numbers, order);
+        }
         Media::Json => body::read_all(request.into_body(), &app.limits).await?,
     };
     if body.trim_ascii_start().first() == Some(&b'[') {
         if key.is_some() {
             return Err(key_for_many());
         }
-        return many(&app, &ledger, &body, numbers).await;
+        return many(&app, &engine, &ledger, &body, numbers).await;
     }
     let submission = with_key(envelope::parse(&body, numbers)?, key)?;
     drop(body);
-    one(&app, &ledger, submission).await
+    one(&app, &engine, &ledger, submission).await
 }
 
 /// What the request wants of numbers that a double does not carry.
@@ -106,8 +111,13 @@ fn with_key(mut submission: Submission, key: Option<EventId>) -> Result<Submissi
     }
 }
 
-async fn one(app: &Arc<App>, ledger: &LedgerName, event: Submission) -> Result<Response, Problem> {
-    let pending = app.engine.submit(ledger, vec![event], Atomicity::AllOrNothing).map_err(alone)?;
+async fn one(
+    app: &Arc<App>,
+    engine: &Engine,
+    ledger: &LedgerName,
+    event: Submission,
+) -> Result<Response, Problem> {
+    let pending = engine.submit(ledger, vec![event], Atomicity::AllOrNothing).map_err(alone)?;
     let appended = pending.await.map_err(alone)?;
     let accepted = first(&appended)?;
     let receipt = match appended.receipt(0) {
@@ -149,6 +159,7 @@ fn no_result() -> Problem {
 
 async fn many(
     app: &Arc<App>,
+    engine: &Engine,
     ledger: &LedgerName,
     body: &[u8],
     numbers: Numbers,
@@ -158,7 +169,7 @@ async fn many(
         app.engine.ledger(ledger)?;
         return Err(Problem::new(Code::BatchEmpty, "the array has no element"));
     }
-    let appended = app.engine.submit(ledger, events, Atomicity::AllOrNothing)?.await?;
+    let appended = engine.submit(ledger, events, Atomicity::AllOrNothing)?.await?;
     let mut out = Vec::with_capacity(512 + appended.results.len() * RESULT_BYTES);
     out.extend_from_slice(b"{\"checkpoint\":");
     push_string(&mut out, &appended.checkpoint.note);

@@ -8,13 +8,14 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use indelible_core::json::{Limits, Numbers, Value, push_string};
 use indelible_core::name::LedgerName;
-use indelible_core::system::SignPer;
-use indelible_ledger::{CreateError, LedgerInfo, LedgerSettings, SignerName};
+use indelible_core::system::{Principals, SignPer};
+use indelible_ledger::{CreateError, Engine, LedgerInfo, LedgerSettings, SignerName};
 
 use super::app::App;
 use super::errors::{Code, Problem};
 use super::ingest::json;
 use super::query::{Params, invalid};
+use super::reachable::reachable;
 use super::{body, render};
 use crate::auth::Scope;
 
@@ -31,32 +32,35 @@ pub(super) async fn create(
     let caller = app.allow(request.headers(), Scope::Admin)?;
     body::only_json(request.headers())?;
     let body = body::read_all(request.into_body(), &app.limits).await?;
-    let Wanted { name, sign_per, numbers, signer } = wanted(&body)?;
+    let Wanted { name, sign_per, numbers, principals, signer } = wanted(&body)?;
     if !caller.reaches(&name) {
         return Err(crate::auth::Denied::Ledger.into());
     }
     let settings = LedgerSettings {
         sign_per: sign_per.unwrap_or(SignPer::Record),
         numbers: numbers.unwrap_or_default(),
+        principals: principals.unwrap_or_default(),
         signer: signer.clone(),
     };
     let is_wanted = |there: &LedgerInfo| {
         sign_per.is_none_or(|own| own == there.sign_per)
             && numbers.is_none_or(|own| own == there.numbers)
+            && principals.is_none_or(|own| own == there.principals)
             && app.engine.is_signed_by(there, signer.as_ref())
     };
-    let (status, ledger) = match app.engine.create_ledger(name, settings).await {
+    let engine = app.engine.on_behalf_of(caller.principal());
+    let (status, ledger) = match engine.create_ledger(name, settings).await {
         Ok(ledger) => {
-            tracing::info!(ledger = %ledger.name, by = caller.name(), "ledger created");
+            tracing::info!(ledger = %ledger.name, by = %caller.principal(), "ledger created");
             (StatusCode::CREATED, ledger)
         }
         // Asking again for what is there is no error, so that set-up scripts can be run twice.
         Err(CreateError::Exists(there)) if is_wanted(&there) => (StatusCode::OK, *there),
         Err(CreateError::Exists(there)) => {
             let detail = format!(
-                "the ledger '{}' is there already with sign_per '{}' and numbers '{}'; settings are fixed \
-                 by record 0",
-                there.name, there.sign_per, there.numbers
+                "the ledger '{}' is there already with sign_per '{}', numbers '{}' and principals '{}'; \
+                 settings are fixed by record 0",
+                there.name, there.sign_per, there.numbers, there.principals
             );
             return Err(Problem::new(Code::LedgerExists, detail));
         }
@@ -74,6 +78,7 @@ struct Wanted {
     name: LedgerName,
     sign_per: Option<SignPer>,
     numbers: Option<Numbers>,
+    principals: Option<Principals>,
     signer: Option<SignerName>,
 }
 
@@ -82,7 +87,8 @@ fn wanted(body: &[u8]) -> Result<Wanted, Problem> {
     let members = value
         .as_object()
         .ok_or_else(|| Problem::new(Code::RequestInvalid, "the body must be an object"))?;
-    let (mut name, mut sign_per, mut numbers, mut signer) = (None, None, None, None);
+    let (mut name, mut sign_per, mut numbers) = (None, None, None);
+    let (mut principals, mut signer) = (None, None);
     for (member, value) in members {
         let text = value.as_str().unwrap_or_default();
         match member.as_str() {
@@ -103,15 +109,21 @@ fn wanted(body: &[u8]) -> Result<Wanted, Problem> {
                     Problem::new(Code::RequestInvalid, format!("`signer`: {error}"))
                 })?);
             }
+            "principals" => {
+                principals = Some(text.parse::<Principals>().map_err(|_| {
+                    let detail = "`principals` is \"off\", \"name\" or \"full\"";
+                    Problem::new(Code::RequestInvalid, detail)
+                })?);
+            }
             _ => {
-                let detail =
-                    "the members are `name` and, if wanted, `numbers`, `sign_per` and `signer`";
+                let detail = "the members are `name` and, if wanted, `numbers`, `principals` and \
+                              `sign_per`";
                 return Err(Problem::new(Code::RequestInvalid, detail));
             }
         }
     }
     let name = name.ok_or_else(|| Problem::new(Code::RequestInvalid, "`name` is missing"))?;
-    Ok(Wanted { name, sign_per, numbers, signer })
+    Ok(Wanted { name, sign_per, numbers, principals, signer })
 }
 
 /// One ledger.
@@ -139,12 +151,15 @@ pub(super) async fn list(
         .map(LedgerName::new)
         .transpose()
         .map_err(|_| invalid("`cursor` is not one of this listing"))?;
-    let ledgers = app.read(move |engine| Ok(engine.ledgers(after.as_ref(), limit)?)).await?;
+    let read =
+        move |engine: &Engine| Ok(reachable(engine, caller.bounds(), after.as_ref(), limit)?);
+    let ledgers = app.read(read).await?;
+    // Names a ledger of this page, and so none that its reader may not see.
     let next = (ledgers.len() == limit).then(|| ledgers.last().map(|last| last.name.clone()));
     let mut out = Vec::with_capacity(64 + ledgers.len() * 512);
     out.extend_from_slice(b"{\"ledgers\":[");
     let mut first = true;
-    for ledger in ledgers.iter().filter(|ledger| caller.reaches(&ledger.name)) {
+    for ledger in &ledgers {
         if !std::mem::replace(&mut first, false) {
             out.push(b',');
         }

@@ -3,11 +3,10 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use indelible_ledger::{EngineMetrics, Health, Histogram, LaneHealth, LaneInfo};
 
@@ -19,25 +18,6 @@ use crate::auth::Scope;
 const LEDGERS_MAX: usize = 200;
 /// Microseconds in a second: Prometheus wants seconds.
 const MICROS: f64 = 1e6;
-
-/// Answers by the first digit of their status.
-#[derive(Debug, Default)]
-pub struct HttpMetrics {
-    by_class: [AtomicU64; 6],
-    panics: AtomicU64,
-}
-
-impl HttpMetrics {
-    pub(super) fn count(&self, status: StatusCode) {
-        if let Some(class) = self.by_class.get(usize::from(status.as_u16() / 100)) {
-            class.fetch_add(1, Relaxed);
-        }
-    }
-
-    pub(super) fn count_panic(&self) {
-        self.panics.fetch_add(1, Relaxed);
-    }
-}
 
 /// All numbers.
 pub(super) async fn show(
@@ -198,6 +178,11 @@ fn http(text: &mut Text, app: &App) {
             "Connections cut off for slowness.",
             &connections.cut_off,
         ),
+        (
+            "indelible_connections_evicted_total",
+            "Idle connections that gave way to others.",
+            &connections.evicted,
+        ),
         ("indelible_handler_panics_total", "Requests whose handler panicked.", &app.metrics.panics),
     ] {
         text.counter(name, help, value.load(Relaxed));
@@ -210,10 +195,10 @@ fn http(text: &mut Text, app: &App) {
 }
 
 fn archive(text: &mut Text, app: &App) {
-    for (name, help, value) in app.archived.counters() {
+    for (name, help, value) in app.archiving.archived.counters() {
         text.counter(name, help, value);
     }
-    for (name, help, value) in app.archived.gauges() {
+    for (name, help, value) in app.archiving.archived.gauges() {
         text.gauge(name, help, value);
     }
 }

@@ -1,13 +1,15 @@
 #![doc = include_str!("wire.md")]
 
 pub mod app;
-pub(crate) mod archive;
+mod archive;
 mod body;
 mod clock;
+mod counters;
 mod docs;
 mod envelope;
 pub mod errors;
 mod export;
+mod headers;
 mod health;
 mod ingest;
 mod ledgers;
@@ -19,9 +21,9 @@ mod output;
 mod proofs;
 mod query;
 mod range;
+mod reachable;
 mod reads;
 mod render;
-pub(crate) mod schedule;
 mod sse;
 
 use std::future::Future;
@@ -72,11 +74,17 @@ impl Handle for Api {
         // Logging every request would cost more than answering it; whoever debugs asks for it.
         let noted = tracing::enabled!(tracing::Level::DEBUG)
             .then(|| (request.method().clone(), request.uri().path().to_owned(), Instant::now()));
-        let answer = self.router.clone().call(request.map(Body::new));
+        let answer = match headers::check(&request) {
+            Ok(()) => Ok(self.router.clone().call(request.map(Body::new))),
+            Err(problem) => Err(problem),
+        };
         async move {
-            let response = match answer.await {
-                Ok(response) => response,
-                Err(never) => match never {},
+            let response = match answer {
+                Ok(answer) => match answer.await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                },
+                Err(problem) => problem.into_response(),
             };
             app.metrics.count(response.status());
             if let Some((method, path, begun)) = noted {

@@ -157,16 +157,17 @@ fn schemas() -> Value {
     // signed (fewer digits, +00:00).
     let time = json!({ "type": "string", "pattern": TIME_PATTERN });
     let numbers = json!({ "enum": ["exact", "text"] });
+    let principals = json!({ "enum": ["off", "name", "full"] });
     let text = json!({ "type": "string" });
     let next = json!({ "type": ["string", "null"] });
     let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let object = |properties: Value, required: &[&str]| json!({ "type": "object", "properties": properties, "required": required });
     json!({
-        "CreateLedger": object(json!({ "name": text, "numbers": numbers, "sign_per": { "enum": ["record", "commit"] }, "signer": text }), &["name"]),
+        "CreateLedger": object(json!({ "name": text, "numbers": numbers, "principals": principals, "sign_per": { "enum": ["record", "commit"] }, "signer": text }), &["name"]),
         "Ledger": object(
-            json!({ "created": time, "digest": hex, "name": text, "numbers": numbers, "origin": text, "root": base64,
+            json!({ "created": time, "digest": hex, "name": text, "numbers": numbers, "origin": text, "principals": principals, "root": base64,
                     "sign_per": { "enum": ["record", "commit"] }, "size": integer, "time": time }),
-            &["created", "digest", "name", "numbers", "origin", "root", "sign_per", "size", "time"],
+            &["created", "digest", "name", "numbers", "origin", "principals", "root", "sign_per", "size", "time"],
         ),
         "LedgerPage": object(json!({ "ledgers": { "type": "array", "items": reference("Ledger") }, "next": next }), &["ledgers", "next"]),
         "Envelope": object(json!({ "event": { "type": "object" }, "id": { "type": "string", "maxLength": 128 } }), &["event"]),
@@ -191,11 +192,12 @@ fn schemas() -> Value {
             &["done"],
         ),
         "Record": object(
-            json!({ "event": { "type": "object" }, "id": text, "ledger": text,
+            json!({ "by": reference("By"), "event": { "type": "object" }, "id": text, "ledger": text,
                     "numbers_as_text": { "type": "array", "items": text, "minItems": 1 }, "seq": integer,
                     "system": { "type": "object" }, "time": time, "v": { "const": 1 } }),
             &["id", "ledger", "seq", "time", "v"],
         ),
+        "By": object(json!({ "how": text, "name": text, "tenant": text }), &["name"]),
         "EventPage": object(json!({ "events": { "type": "array", "items": reference("Record") }, "next": next }), &["events", "next"]),
         "EventStream": text,
         "Receipt": object(

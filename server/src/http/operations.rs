@@ -83,7 +83,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/v1/ledgers",
         scope: Some(Scope::Admin),
         summary: "Create a ledger",
-        description: "A ledger is created on purpose, never by a typo in a path. Its settings stand in record 0 and cannot be changed: `sign_per` (`record` or `commit`) says which records carry a signature of their own, `numbers` (`exact` or `text`) what becomes of numbers that a double does not carry where an append does not say. `signer` names one of several signers of the server. Asking again for the same is answered 200.",
+        description: "A ledger is created on purpose, never by a typo in a path. Its settings stand in record 0 and cannot be changed: `sign_per` (`record` or `commit`) says which records carry a signature of their own, `numbers` (`exact` or `text`) what becomes of numbers that a double does not carry where an append does not say, `principals` (`off`, `name` or `full`) what records say of who wrote them: nothing, the name of the token, or how it was known, its name and the tenant. `signer` names one of several signers of the server. Asking again for the same is answered 200.",
         params: &[],
         takes: &[(JSON, "CreateLedger")],
         answers: &[
@@ -392,7 +392,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/readyz",
         scope: None,
         summary: "Whether appends can be expected to work",
-        description: "Says more to who has a token that may read.",
+        description: "Says more to who has an admin token.",
         params: &[],
         takes: &[],
         answers: &[(200, JSON, "Status", "They can.")],

@@ -34,7 +34,7 @@ pub(super) fn push_result(out: &mut Vec<u8>, accepted: &Accepted, line: Option<u
     out.extend_from_slice(b"\"}");
 }
 
-/// A ledger: `{"created","digest","name","numbers","origin","root","sign_per","size","time"}`.
+/// A ledger: `{"created","digest","name","numbers","origin","principals","root","sign_per","size","time"}`.
 pub(super) fn push_ledger(out: &mut Vec<u8>, ledger: &LedgerInfo) {
     out.extend_from_slice(b"{\"created\":\"");
     out.extend_from_slice(&ledger.created.to_text());
@@ -46,7 +46,9 @@ pub(super) fn push_ledger(out: &mut Vec<u8>, ledger: &LedgerInfo) {
     out.extend_from_slice(ledger.numbers.as_str().as_bytes());
     out.extend_from_slice(b"\",\"origin\":");
     push_string(out, &ledger.origin);
-    out.extend_from_slice(b",\"root\":\"");
+    out.extend_from_slice(b",\"principals\":\"");
+    out.extend_from_slice(ledger.principals.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"root\":\"");
     push_base64(out, ledger.root.as_bytes());
     out.extend_from_slice(b"\",\"sign_per\":\"");
     out.extend_from_slice(ledger.sign_per.as_str().as_bytes());

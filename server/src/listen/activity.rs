@@ -108,6 +108,12 @@ impl Activity {
         }
     }
 
+    /// Since when no request is in flight; `None` while one is.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let since = self.begun + Duration::from_millis(self.idle_since.load(Relaxed));
+        (self.requests.load(Relaxed) == 0).then_some(since)
+    }
+
     /// Notes a request; it lasts until the returned guard is dropped, with the answer's last byte.
     pub(super) fn request(self: &Arc<Self>, counters: &Arc<Counters>) -> InFlight {
         self.requests.fetch_add(1, Relaxed);

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::activity::{Activity, InFlight, Noted, Verdict};
+use super::registry::{Entry, Registered};
 use super::{Counters, Handle, RequestOrder, stopped};
 use crate::config::Limits;
 
@@ -30,6 +31,8 @@ use crate::config::Limits;
 const PEEK_PAUSE: Duration = Duration::from_millis(5);
 /// How often a connection is judged, at most and at least.
 const JUDGE_EVERY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// Time that a connection which gives way has for a request that is just arriving.
+const EVICTION_GRACE: Duration = Duration::from_millis(10);
 /// Largest read buffer of an HTTP/1 connection in bytes: it grows to this only under a fast body.
 const READ_BUFFER_MAX: usize = 256 << 10;
 /// Hyper's own limit of header fields.
@@ -46,6 +49,7 @@ pub(super) struct Connection<H> {
     pub(super) handler: H,
     pub(super) counters: Arc<Counters>,
     pub(super) stop: watch::Receiver<bool>,
+    pub(super) place: Registered,
 }
 
 /// Counts a connection as open for as long as it lives.
@@ -68,6 +72,7 @@ impl<H: Handle> Connection<H> {
             biased;
             // Nothing was asked yet, so nothing is owed.
             () = stopped(&mut self.stop) => return,
+            () = self.place.entry.evicted() => return,
             decided = timeout(header_timeout, begins_as_http2(&stream)) => match decided {
                 Ok(Ok(Some(http2))) => http2,
                 Ok(Ok(None) | Err(_)) => return,
@@ -78,6 +83,7 @@ impl<H: Handle> Connection<H> {
             },
         };
         let activity = Arc::new(Activity::new(!http2));
+        self.place.entry.begin(&activity);
         let io = TokioIo::new(Noted::new(stream, Arc::clone(&activity)));
         let service = {
             let (activity, counters) = (Arc::clone(&activity), Arc::clone(&self.counters));
@@ -141,7 +147,8 @@ impl<H: Handle> Connection<H> {
         let every = (shortest / 4).clamp(JUDGE_EVERY.0, JUDGE_EVERY.1);
         let mut judge = interval_at(tokio::time::Instant::now() + every, every);
         judge.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut stopping, mut closing) = (false, false);
+        let entry: Arc<Entry> = Arc::clone(&self.place.entry);
+        let (mut stopping, mut closing, mut leaving) = (false, false, false);
         loop {
             tokio::select! {
                 biased;
@@ -150,6 +157,12 @@ impl<H: Handle> Connection<H> {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
                 }
+                () = entry.evicted(), if !leaving => {
+                    leaving = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                // What has arrived meanwhile is answered; whoever only stays on loses the place now.
+                () = sleep(EVICTION_GRACE), if leaving && entry.idle_since().is_some() => return,
                 _ = judge.tick() => match activity.verdict(&self.limits) {
                     Verdict::Keep => closing = false,
                     // Whoever is told goodbye and stays is cut off at the next look.

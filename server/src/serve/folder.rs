@@ -33,7 +33,7 @@ pub(super) struct Identity {
 /// Creates or finds everything that must be there before the engine opens.
 pub(super) fn prepare(config: &Config) -> Result<Identity, ServeError> {
     // Held while files are made, so that two first starts at once do not make two keys.
-    let folder = DataFolder::open(&config.data_dir)?;
+    let folder = DataFolder::open_for(&config.data_dir, config.data_access)?;
     let dir = folder.path();
     let key_path = dir.join(SIGNING_KEY_FILE);
     let is_first_start = !key_path.exists();

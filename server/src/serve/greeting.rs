@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::{PUBLIC_KEY_FILE, Running};
 use crate::auth::ADMIN_TOKEN_FILE;
-use crate::cli::output::beside;
 use crate::config::{ADDRESS_DEFAULT, Config};
+use crate::programs::beside;
 
 pub(super) fn text(running: &Running) -> String {
     let url = format!("http://{}", running.address());

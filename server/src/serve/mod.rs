@@ -1,5 +1,6 @@
 //! The server's life: make or find the data folder, open the engine, listen, and stop in order.
 
+mod files;
 mod folder;
 mod greeting;
 
@@ -19,24 +20,21 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::archiving::Archiving;
+use crate::archiving::schedule::{self, Schedule};
 use crate::auth::{TokenError, Tokens};
 use crate::config::{self, Config, ConfigError};
 use crate::http::Api;
 use crate::http::app::App;
-use crate::http::schedule::{self, Schedule};
 use crate::listen::{self, Counters, stopped};
 use crate::opening::{self, NotOpened, TooLong};
 use crate::telemetry::{self, TelemetryError};
 
+use files::Files;
 pub use folder::{PUBLIC_KEY_FILE, SIGNING_KEY_FILE};
 
 /// How often the token files are looked at.
 const TOKENS_EVERY: Duration = Duration::from_secs(1);
-/// Archive runs at the same time: one for the schedule, one for a request. Each packs and checks with a
-/// thread of its own, which appends have to do without.
-const ARCHIVE_RUNS_MAX: usize = 2;
-/// File handles that are needed beside those of connections: the database's files and our own.
-const FILES_BESIDE: u64 = 1024;
 
 /// Time that a start which is under way gets when it is told to stop.
 const START_GRACE: Duration = Duration::from_secs(2);
@@ -261,7 +259,9 @@ async fn start_on(
     store: Option<Box<dyn StoreOpener>>,
 ) -> Result<Running, ServeError> {
     config.check()?;
-    raise_file_limit(config.limits.connections_max);
+    let mut config = config;
+    let files = Files::shared_out(config.limits.connections_max);
+    config.limits.connections_max = files.connections;
     let identity = folder::prepare(&config)?;
     let tokens = Tokens::open(&config.data_dir)?;
     let address = config.listen.address;
@@ -270,6 +270,8 @@ async fn start_on(
         TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, error })?;
     let address = listener.local_addr().map_err(|error| ServeError::Listen { address, error })?;
     let mut engine_config = EngineConfig::new(&config.data_dir, identity.server_name.clone());
+    engine_config.limits.store_files_max = files.tables;
+    engine_config.access = config.data_access;
     engine_config.limits.queue_events_max = config.limits.queue_events_max;
     engine_config.limits.queue_bytes_max = config.limits.queue_bytes_max;
     engine_config.limits.batch_events_max = config.limits.batch_events_max;
@@ -281,6 +283,13 @@ async fn start_on(
     let limits = Arc::new(config.limits);
     let connections = Arc::new(Counters::default());
     let schedule = scheduled(&config.archive);
+    let archiving = Arc::new(Archiving::new(
+        engine.clone(),
+        &config.data_dir,
+        config.archive.vault_access,
+        schedule.is_some(),
+        stopping.clone(),
+    ));
     let app = Arc::new(App {
         engine,
         limits: Arc::clone(&limits),
@@ -289,9 +298,7 @@ async fn start_on(
         metrics: Default::default(),
         metrics_public: config.listen.metrics_public,
         archive: config.archive.settled(address),
-        archives: Arc::new(Semaphore::new(ARCHIVE_RUNS_MAX)),
-        archived: Default::default(),
-        archives_on_schedule: schedule.is_some(),
+        archiving: Arc::clone(&archiving),
         stop: stopping.clone(),
         spool_dir: Arc::from(config.data_dir.as_path()),
         reads: Arc::new(Semaphore::new(limits.reads_max)),
@@ -299,8 +306,7 @@ async fn start_on(
         streams: Arc::new(Semaphore::new(limits.streams_max)),
     });
     tokio::spawn(refresh_tokens(Arc::clone(&app), stopping.clone()));
-    let archiving =
-        schedule.map(|schedule| tokio::spawn(schedule::keep(Arc::clone(&app), schedule)));
+    let archiving = schedule.map(|schedule| tokio::spawn(schedule::keep(archiving, schedule)));
     let api = Api::new(Arc::clone(&app));
     let listening = tokio::spawn(listen::run(listener, limits, api, connections, stopping));
     tracing::info!(%address, data = %config.data_dir.display(), "listening");
@@ -344,25 +350,6 @@ async fn refresh_tokens(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             }
             Err(_) => {}
         }
-    }
-}
-
-/// A connection is a file handle; many systems give a process 1,024 unless it asks for more.
-fn raise_file_limit(connections_max: usize) {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    let current = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current,
-    };
-    let wanted = connections_max as u64 + FILES_BESIDE;
-    if current.is_some_and(|current| current < wanted) {
-        tracing::warn!(
-            limit = current,
-            wanted,
-            "the system allows fewer open files than limits.connections_max asks for"
-        );
     }
 }
 

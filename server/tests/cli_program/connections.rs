@@ -170,3 +170,71 @@ fn tail_follows_a_ledger_across_a_restart_of_the_server() {
     assert_eq!((next(), next()), (3.into(), 4.into()), "neither lost nor shown twice");
     assert!(child.wait().expect("the program ends").success());
 }
+
+/// As `tail -F` feeds it: a line now and then, and silence much longer than anybody's clock.
+#[test]
+fn a_run_whose_input_is_quiet_lives_through_idle_streams_and_restarts() {
+    let mut server = Server::start_after("export INDELIBLE_LIMITS_STREAM_IDLE_TIMEOUT_SECONDS=1");
+    server.good("ledger create audit");
+    // Its own clock is short as well, and must not count while there is nothing to send.
+    for more in [&["--patience", "1"][..], &["--server-ids"], &[]] {
+        let before = server.size("audit");
+        let mut child = server
+            .command(["append", "audit", "--json"].iter().chain(more))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        let mut stdin = child.stdin.take().expect("stdin is piped");
+        let mut results = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+        for n in 0..4 {
+            // The server ends the stream, and ends itself, while nothing is on its way.
+            std::thread::sleep(Duration::from_millis(2500));
+            if n == 2 {
+                server.stop();
+                std::thread::sleep(Duration::from_millis(2500));
+                server.start_again();
+            }
+            writeln!(stdin, "{{\"n\":{n}}}").expect("it still reads");
+            let line = json(&results.next().expect("an answer").expect("a line"));
+            assert_eq!(line["seq"], before + n, "{line}");
+            assert_eq!(line["line"], n + 1, "{line}");
+        }
+        drop(stdin);
+        let closing = json(&results.next().expect("a closing line").expect("a line"));
+        assert_eq!(closing["done"]["appended"], 4, "{closing}");
+        assert!(child.wait().expect("it ends").success());
+        assert_eq!(server.size("audit"), before + 4, "each of them once");
+    }
+}
+
+#[test]
+fn a_run_fed_by_a_pipe_outlasts_a_server_that_is_away() {
+    let mut server = Server::start();
+    server.good("ledger create audit");
+    server.stop();
+    let start = |more: &[&str]| {
+        server
+            .command(["append", "audit"].iter().chain(more))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program runs")
+    };
+    let mut children = [start(&[]), start(&["--patience", "1"])];
+    let pipes = children.each_mut().map(|child| {
+        let mut stdin = child.stdin.take().expect("stdin is piped");
+        writeln!(stdin, "{{\"n\":1}}").expect("it reads");
+        stdin
+    });
+    let [patient, impatient] = children;
+    let gave_up = Ran::of(impatient.wait_with_output().expect("it ends by itself"));
+    assert_ne!(gave_up.code, 0, "what was asked for holds: {gave_up:?}");
+    server.start_again();
+    drop(pipes);
+    let ran = Ran::of(patient.wait_with_output().expect("it ends"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(server.size("audit"), 2);
+}

@@ -19,28 +19,49 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     pub(crate) home: TempDir,
     pub(crate) address: SocketAddr,
+    /// What a shell does before it becomes the server.
+    before: String,
     child: Option<Child>,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::start_after(":")
+    }
+
+    /// A server that a shell becomes after it has done something: `ulimit -n 64`, `export NAME=VALUE`.
+    pub(crate) fn start_after(before: &str) -> Self {
         let mut server = Self {
             home: tempfile::tempdir().expect("a temporary folder"),
             address: free_address(),
+            before: before.to_owned(),
             child: None,
         };
         server.start_again();
         server
     }
 
-    /// Starts the process again on the same folder and address.
-    pub(crate) fn start_again(&mut self) {
-        let mut child = program(self.home.path())
+    /// Does something else before the next start.
+    pub(crate) fn before(&mut self, before: &str) {
+        before.clone_into(&mut self.before);
+    }
+
+    /// The command that serves.
+    pub(crate) fn serve(&self) -> Command {
+        let mut command = Command::new("sh");
+        clean(&mut command);
+        command
+            .current_dir(self.home.path())
+            .args(["-c", &format!("{}; exec \"$0\" \"$@\"", self.before), PROGRAM])
             .args(["serve", "--data", "indelible-data", "--listen", &self.address.to_string()])
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts the process again on the same folder and address.
+    pub(crate) fn start_again(&mut self) {
+        let mut child = self.serve().spawn().expect("the server starts");
         let log = child.stderr.take().expect("stderr is piped");
         // Read to the end: a full pipe would stop the server. Shown when a test fails.
         std::thread::spawn(move || {
@@ -86,6 +107,35 @@ impl Server {
             let status = child.wait().expect("the server's state");
             assert!(status.success(), "the server ended badly: {status}");
         }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    /// The status of an answer to the admin.
+    pub(crate) fn status(&self, path: &str) -> u16 {
+        let mut stream = TcpStream::connect(self.address).expect("it listens");
+        let token = self.read("indelible-data/admin.token");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+            token.trim()
+        );
+        stream.write_all(request.as_bytes()).expect("it is sent");
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).expect("an answer");
+        line.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status")
+    }
+
+    /// System calls that read or write, and the bytes that they were asked to read, since the start.
+    pub(crate) fn io(&self) -> (u64, u64) {
+        let pid = self.pid();
+        let text = std::fs::read_to_string(format!("/proc/{pid}/io")).expect("its counters");
+        let of = |name: &str| -> u64 {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("a counter");
+            line.trim().parse().expect("a number")
+        };
+        (of("syscr:") + of("syscw:"), of("rchar:"))
     }
 
     pub(crate) fn url(&self) -> String {

@@ -3,9 +3,11 @@
 mod append;
 mod connections;
 mod example;
+mod full_disk;
 mod harness;
 mod manners;
 mod numbers;
 mod operator;
+mod private;
 mod reading;
 mod readme;

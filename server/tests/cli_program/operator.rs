@@ -175,3 +175,76 @@ fn the_doctor_names_what_keeps_a_server_from_working() {
     let healed = server.run(doctor);
     assert_eq!(healed.code, 0, "{healed:?}");
 }
+
+/// The schedule looks at each vault once after a start; from then on a ledger to which nothing is appended
+/// costs neither a flush nor a read.
+#[test]
+fn ledgers_that_are_idle_cost_the_schedule_nothing() {
+    const LEDGERS: u64 = 200;
+    let server = Server::start_after(
+        "export INDELIBLE_ARCHIVE_SCHEDULE_SECONDS=1 INDELIBLE_ARCHIVE_SEAL_AFTER_SECONDS=1 \
+         INDELIBLE_ARCHIVE_VAULT=vault",
+    );
+    for n in 0..LEDGERS {
+        server.good(&format!("ledger create idle-{n}"));
+    }
+    let segments = || {
+        let folders = std::fs::read_dir(server.path("vault")).map(Iterator::count).unwrap_or(0);
+        folders as u64
+    };
+    let since = std::time::Instant::now();
+    while segments() < LEDGERS {
+        assert!(since.elapsed() < std::time::Duration::from_secs(120), "they are not archived");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    // The round that shipped the last one ends, and one more begins.
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    let before = server.io();
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    let after = server.io();
+    let (calls, bytes) = (after.0 - before.0, after.1 - before.1);
+    assert!(calls < LEDGERS && bytes < 100_000, "{calls} calls, {bytes} bytes in four rounds");
+    // And what is appended is archived as before.
+    assert_eq!(server.run_with("append idle-7", "{\"n\":1}\n").code, 0);
+    let folder = server.path("vault").join("idle-7");
+    let since = std::time::Instant::now();
+    while std::fs::read_dir(&folder).expect("a folder").count() < 4 {
+        assert!(since.elapsed() < std::time::Duration::from_secs(60), "it is not archived");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+/// The process dies at its first byte: a limit of file sizes ends it there as a crash would.
+#[test]
+fn a_process_that_dies_while_it_writes_a_secret_leaves_nothing_in_its_place() {
+    let server = Server::start();
+    server.good("token create first --scope read");
+    let tokens = server.read("indelible-data/tokens.json");
+    let dies = |line: &str| {
+        let mut command = std::process::Command::new("sh");
+        command.current_dir(server.home.path()).args([
+            "-c",
+            &format!("ulimit -c 0; ulimit -f 0; exec \"$0\" {line}"),
+            crate::harness::PROGRAM,
+        ]);
+        let ran = command.output().expect("it runs");
+        assert!(!ran.status.success(), "{ran:?}");
+    };
+    for _ in 0..2 {
+        dies("key generate --name test --out new.key");
+        assert!(!server.path("new.key").exists());
+        dies("token create second --scope read --data indelible-data");
+        assert_eq!(server.read("indelible-data/tokens.json"), tokens);
+        dies("key generate --name test --data another");
+        assert!(!server.path("another/signing.key").exists());
+    }
+    server.good("key generate --name test --out new.key");
+    server.good("token create second --scope read");
+    server.good("key generate --name test --data another");
+    let left: Vec<_> = std::fs::read_dir(server.path("another"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name())
+        .filter(|name| name.to_string_lossy().ends_with(".tmp"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}

@@ -136,28 +136,6 @@ async fn heads_have_limits_of_bytes_and_fields() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_over_the_limit_is_told_so_and_the_others_go_on() {
-    let server = Server::start_with(|config| config.limits.connections_max = 3).await;
-    let mut held = Vec::new();
-    for _ in 0..3 {
-        let mut stream = server.connect().await;
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-        let mut answer = [0u8; 1024];
-        assert!(stream.read(&mut answer).await.unwrap() > 0);
-        held.push(stream);
-    }
-    let answer = server.raw(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
-    assert!(
-        answer.contains("retry-after: 1") && answer.contains("\"code\":\"too_many_connections\"")
-    );
-    held.pop();
-    sleep(Duration::from_millis(100)).await;
-    let answer = server.raw(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn http2_without_upgrade_is_spoken_and_carries_many_requests_at_once() {
     let server = Server::with_ledger().await;
     let http2 = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 
 use indelible_core::name::ServerName;
+use indelible_server::auth::Scope;
 use indelible_server::config::Config;
 use indelible_server::{ServeError, start};
 
@@ -69,7 +70,7 @@ async fn another_name_or_key_than_that_of_the_first_start_is_refused() {
     assert!(refusal(config(&dir)).await.contains("put the key back"));
     std::fs::rename(data.join("away"), &key).unwrap();
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(matches!(start(config(&dir)).await.map(drop), Err(ServeError::Key(_))));
+    assert!(matches!(start(config(&dir)).await.map(drop), Err(ServeError::Folder(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,4 +82,39 @@ async fn a_port_or_folder_that_is_taken_is_said_plainly() {
     second.data_dir = other.path().join("data");
     second.listen.address = server.running.address();
     assert!(matches!(start(second).await.map(drop), Err(ServeError::Listen { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_inside_is_told_without_paths_and_advice_except_to_an_admin() {
+    let server = Server::with_ledger().await;
+    let reader = server.token("reader", &[Scope::Read, Scope::Append], None).await;
+    let data = server.running.data_dir().to_owned();
+    std::fs::rename(data.join("db"), data.join("elsewhere")).unwrap();
+    let event = || serde_json::json!({ "event": {} });
+    // The first finds out, the second finds it known.
+    let mut texts = Vec::new();
+    for _ in 0..2 {
+        let request = server.http.post(server.url("/v1/ledgers/demo/events")).bearer_auth(&reader);
+        let answer = request.json(&event()).send().await.unwrap();
+        assert_eq!(answer.status(), 503);
+        texts.push(answer.text().await.unwrap());
+    }
+    for path in ["/readyz", "/v1/ledgers/demo/events"] {
+        let without = server.http.get(server.url("/readyz")).send().await.unwrap();
+        let with = server.http.get(server.url(path)).bearer_auth(&reader).send().await.unwrap();
+        for answer in [without, with] {
+            assert_eq!(answer.status(), 503, "{path}");
+            texts.push(answer.text().await.unwrap());
+        }
+    }
+    for text in texts {
+        let path = data.display().to_string();
+        for told in
+            [path.as_str(), "lock", "database's", "stop the server", "restart", "put the folder"]
+        {
+            assert!(!text.contains(told), "{told} in {text}");
+        }
+    }
+    let admin = server.get("/readyz").await.text().await.unwrap();
+    assert!(admin.contains("put the folder back"), "{admin}");
 }

@@ -119,7 +119,7 @@ impl Server {
         ledgers: Option<&[&str]>,
     ) -> String {
         let ledgers = ledgers.map(|all| all.iter().map(|&one| one.to_owned()).collect());
-        let token = create_token(self.running.data_dir(), name, scopes, ledgers).unwrap();
+        let token = create_token(self.running.data_dir(), name, scopes, ledgers, None).unwrap();
         // The server looks at the file once a second.
         for _ in 0..100 {
             let ask = self.http.get(self.url("/v1/ledgers/none")).bearer_auth(&token);

@@ -1,7 +1,7 @@
 """Cases of sections 8.2 and 8.4."""
 
 from .cases import EXPORT, D, T, find
-from .ledger import Ledger
+from .ledger import BY, Ledger
 from .make import OTHERS, OURS, STRANGER, Key, b64, canonical, checkpoint, frame, note, pack, raw, rle, skippable
 
 LEDGER = Ledger()
@@ -12,7 +12,7 @@ WIDE = b"\x38"
 
 
 def add(cases):
-    for part in (good, layout, forms, places, contents, kinds, digests, signatures, runs, headers, closings, cuts, packings):
+    for part in (good, layout, forms, places, contents, kinds, digests, signatures, runs, writers, headers, closings, cuts, packings):
         part(lambda name, *rest, **more: cases.add(EXPORT, name, *rest, **more))
 
 
@@ -161,7 +161,30 @@ def bad_records(ledger, seq):
         "numbers_as_text that holds a number": [1],
     }
     bad = {name: one(event=texts, numbers_as_text=pointers) for name, pointers in named.items()}
+    full = BY["full"]
+    by = {
+        "by that is a text": "billing",
+        "by without members": {},
+        "by with an empty name": {"name": ""},
+        "by with a name of 257 bytes": {"name": "n" * 257},
+        "by with a name that has a control character": {"name": "a\u0085"},
+        "by with a name that is a number": {"name": 1},
+        "by with another member": {"name": "billing", "role": "admin"},
+        "by in full with another member": full | {"role": "admin"},
+        "by without tenant": {"how": "token", "name": "billing"},
+        "by without name": {"how": "token", "tenant": "orders"},
+        "by whose how is in capitals": full | {"how": "Token"},
+        "by whose how is empty": full | {"how": ""},
+        "by whose how has 65 characters": full | {"how": "h" * 65},
+        "by whose tenant has a dot": full | {"tenant": "a.b"},
+        "by whose tenant is empty": full | {"tenant": ""},
+        "by whose tenant has 129 characters": full | {"tenant": "t" * 129},
+    }
+    bad |= {name: one(event={}, by=who) for name, who in by.items()}
     bad |= {
+        "by beside system": one(system={"kind": "x"}, by=BY["name"]),
+        "by alone": one(bare=True, by=BY["name"]),
+        "by that is null": one(event={}, by={}).replace(b'"by":{}', b'"by":null'),
         "numbers_as_text beside system": one(system={"kind": "x"}, numbers_as_text=["/kind"]),
         "a record of version 2": one(v=2),
         "a record of version true": one(v=True),
@@ -262,6 +285,8 @@ def contents(add):
         "of another kind": LEDGER.record(0, {"system": {"informative": True, "kind": "weather"}}),
         "an archived segment": LEDGER.record(0, {"system": archived()}),
         "without numbers": created(numbers=None),
+        "without principals": created(principals=None),
+        "with other principals": created(principals="all"),
         "with other numbers": created(numbers="maybe"),
         "with another member": created(more=1),
         "of another sign_per": created(sign_per="never"),
@@ -287,6 +312,44 @@ def contents(add):
         keys=[OURS.vkey(), OTHERS.vkey()])
     add("record 0 names another trusted key only", at(0, created(keys=[OTHERS.kid])), keys=[OURS.vkey(), OTHERS.vkey()])
     add("record 0 keeps numbers as text", at(0, created(numbers="text")))
+
+
+def writers(add):
+    """Who wrote records (3.3), and what record 0 says of that."""
+    ledgers = {mode: Ledger(5, principals=mode) for mode in ("off", "name", "full")}
+    says = {"off": None} | BY
+    for mode, ledger in ledgers.items():
+        add(f"principals {mode}", ledger.export())
+        for other in sorted(says.keys() - {mode}):
+            record = ledger.record(3, {"event": {}, "by": says[other]})
+            add(f"signed, principals {mode}, a record says {other}", resigned(lambda rows: setattr(rows[3], "record", record), ledger),
+                find("NOT_CANONICAL", T, 3))
+            said = b'"principals":"%s"'
+            add(f"principals {mode}, record 0 made to say {other}",
+                changed(lambda rows: rows[0].replace(said % mode.encode(), said % other.encode()), ledger),
+                find("HASH_MISMATCH", D, 0), find("NOT_CANONICAL", D, 1, 5))
+            add(f"signed, principals {mode}, record 0 says {other}",
+                resigned(lambda rows: rows[0].replace(said % mode.encode(), said % other.encode()), ledger),
+                find("NOT_CANONICAL", T, 1, 5))
+    name, full = ledgers["name"], ledgers["full"]
+    add("another name", changed(lambda rows: rows[3].replace(b"billing", b"shipping"), name), find("HASH_MISMATCH", D, 3))
+    add("another tenant", changed(lambda rows: rows[3].replace(b'"orders"}', b'"others"}'), full), find("HASH_MISMATCH", D, 3))
+    taken = changed(lambda rows: rows[3].replace(b'"by":{"name":"billing"},', b""), name)
+    add("a name taken away", taken, find("HASH_MISMATCH", D, 3), find("NOT_CANONICAL", D, 3))
+    add("records that say who wrote them, record 0 missing", changed(lambda rows: rows.pop(0), name),
+        find("SEQ_GAP", D, 0), find("CHAIN_BROKEN", D, 1))
+    mixed = Ledger([{}, {"system": {"informative": True, "kind": "weather"}}, {"by": None, "event": {}}, {}], principals="full")
+    add("system records say nothing of who wrote them", mixed.export(), find("NOT_CANONICAL", T, 3))
+    for name, by in {
+        "a name of 256 bytes": {"name": "\u00e9" * 128},
+        "a name of quotes": {"name": '"' * 256},
+    }.items():
+        add(f"by with {name}", Ledger([{"by": by, "event": {}}], principals="name").export())
+    for name, changes in {"another how": {"how": "client_certificate"}, "the longest members": {"how": "h" * 64, "tenant": "t" * 128}}.items():
+        by = BY["full"] | changes
+        add(f"by in full with {name}", Ledger([{"by": by, "event": {}}], principals="full").export())
+    per_commit = Ledger(9, per="commit", commit=3, principals="name")
+    add("principals name, signed per commit", per_commit.export())
 
 
 def archived(**changes):

@@ -5,6 +5,10 @@ import copy
 from .make import OURS, SERVER, b64, canonical, checkpoint, leaf, note, pack, path_of, root_of, sha256, subtrees
 
 
+# What records say of who wrote them, by what record 0 says.
+BY = {"name": {"name": "billing"}, "full": {"how": "token", "name": "billing", "tenant": "orders"}}
+
+
 def time_of(seq):
     minutes = 14 + seq // 60
     return f"2026-11-{21 + minutes // 1200:02}T{5 + minutes % 1200 // 60:02}:{minutes % 60:02}:{seq % 60:02}.000000Z"
@@ -38,11 +42,12 @@ class Row:
 class Ledger:
     """`bodies` says of each record what it holds beside id, ledger, seq, time and v, or replaces any of them."""
 
-    def __init__(self, bodies=5, name="orders", server=SERVER, per="record", commit=1, max_unsigned=4, key=OURS, creation=None):
+    def __init__(self, bodies=5, name="orders", server=SERVER, per="record", commit=1, max_unsigned=4, key=OURS, creation=None,
+                 principals="off"):  # fmt: skip
         self.name, self.origin, self.key = name, f"{server}/{name}", key
         self.creation = {
             "keys": [key.kid], "kind": "ledger_created", "max_unsigned": max_unsigned, "numbers": "exact",
-            "origin": self.origin, "sign_per": per,
+            "origin": self.origin, "principals": principals, "sign_per": per,
         } | (creation or {})  # fmt: skip
         bodies = [{}] * bodies if isinstance(bodies, int) else bodies
         self.rows = []
@@ -57,6 +62,8 @@ class Ledger:
         base = {"id": f"id-{seq}", "ledger": self.name, "seq": seq, "time": time_of(seq), "v": 1}
         # A record under number 0 may be made from any body.
         body = body if "system" in body or "event" in body or body.get("bare") else {"event": {"action": "pay", "n": seq}} | body
+        if "event" in body and self.creation["principals"] in BY:
+            body = {"by": BY[self.creation["principals"]]} | body
         return canonical({name: value for name, value in (base | body).items() if name != "bare" and value is not None})
 
     def chain(self, first=0):

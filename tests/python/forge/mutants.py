@@ -26,7 +26,8 @@ class Mutant:
         per = chance.choice(("record", "commit"))
         bodies = [self.body() for _ in range(chance.randrange(1, 14))]
         commit = chance.randrange(2, 6) if per == "commit" else 1
-        self.honest = Ledger(bodies, per=per, commit=commit, max_unsigned=chance.choice((0, 2, 4, 5)) if per == "commit" else 4)
+        self.honest = Ledger(bodies, per=per, commit=commit, max_unsigned=chance.choice((0, 2, 4, 5)) if per == "commit" else 4,
+            principals=chance.choice(("off", "off", "name", "full")))  # fmt: skip
         self.ledger = self.honest
 
     def often(self, probability):
@@ -38,6 +39,7 @@ class Mutant:
         return self.chance.choice((
             {"system": {"kind": "key_revoked"}}, {"system": {"informative": True, "kind": "weather"}}, {"system": exports.archived()},
             {"event": {"n": "18446744073709551616"}, "numbers_as_text": ["/n"]}, {"event": {"n": "1"}, "numbers_as_text": ["/n"]},
+            {"by": None, "event": {}}, {"by": {"name": "a"}, "event": {}}, {"by": {"name": ""}, "event": {}},
             {"ledger": "others"}, {"v": 2}, {"time": "2026-11-21T05:13:00.000000Z"}, {"system": {"kind": "ledger_created"}},
         ))  # fmt: skip
 

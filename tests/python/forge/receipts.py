@@ -4,7 +4,7 @@ import json
 
 from .cases import RECEIPT, D, T, find
 from .exports import archived, bad_records, good_records
-from .ledger import Ledger
+from .ledger import BY, Ledger
 from .make import OTHERS, OURS, STRANGER, b64, checkpoint, note, sha256
 
 LEDGER = Ledger()
@@ -12,7 +12,7 @@ PER_COMMIT = Ledger(9, per="commit", commit=3)
 
 
 def add(cases):
-    for part in (good, forms, links, tips, contents, signatures, creations, proofs, spellings):
+    for part in (good, forms, links, tips, contents, signatures, creations, writers, proofs, spellings):
         part(lambda name, *rest, **more: cases.add(RECEIPT, name, *rest, **more))
 
 
@@ -146,6 +146,7 @@ def contents(add):
         "of a kind that is not known": LEDGER.record(0, {"system": {"kind": "key_revoked"}}),
         "without members": LEDGER.record(0, {"system": {"kind": "ledger_created"}}),
         "without numbers": created(numbers=None),
+        "without principals": created(principals=None),
         "of another server": created(origin="other.example/orders"),
         "of another ledger's origin": created(origin="ledger.example/others"),
     }.items():
@@ -180,6 +181,21 @@ def signatures(add):
     add("a wrong signature under a key that is not trusted", LEDGER.receipt(3, kid=STRANGER.kid), invalid)
     add("a kid that is no point", LEDGER.receipt(3, kid="ed25519:02" + "00" * 31), invalid)
     add("a wrong signature and a wrong proof", LEDGER.receipt(3, sig=b64(bytes(64)), proof=[]), invalid)
+
+
+def writers(add):
+    """Step 7: who wrote it, which record 0 says of where it stands in the receipt."""
+    for mode in ("off", "name", "full"):
+        per_record, per_commit = Ledger(principals=mode), Ledger(9, per="commit", commit=3, principals=mode)
+        add(f"principals {mode}", per_record.receipt(3))
+        add(f"principals {mode}, per commit", per_commit.receipt(4))
+        for other in sorted({"off", "name", "full"} - {mode}):
+            by = per_commit.record(4, {"event": {}, "by": BY.get(other)})
+            add(f"principals {mode}, per commit, a record says {other}", with_record(4, by, per_commit).receipt(4),
+                find("NOT_CANONICAL", T, 4))
+            # Its own receipt does not hold record 0, so that nothing is known of what that says.
+            by = per_record.record(3, {"event": {}, "by": BY.get(other)})
+            add(f"principals {mode}, a record says {other}", with_record(3, by, per_record).receipt(3))
 
 
 def creations(add):

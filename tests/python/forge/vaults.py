@@ -66,6 +66,8 @@ def good(add):
     add("an archived segment", vault(system, (2,)))
     unknown = Ledger([{}, {"system": {"kind": "key_revoked"}}, {}, {}])
     add("a kind that is not known", vault(unknown, (2,)), unchecked=["KIND_UNKNOWN"])
+    for mode in ("name", "full"):
+        add(f"principals {mode}", vault(Ledger(11, principals=mode), CUTS))
     texts = Ledger([{"event": {"n": "18446744073709551616"}, "numbers_as_text": ["/n"]}, {}])
     add("numbers as text", vault(texts, (1,)))
 
@@ -424,6 +426,7 @@ def intact(add):
         ("a second creation without members", {"system": {"kind": "ledger_created"}}, "CREATION_INVALID"),
         ("an archived segment of bad form", {"system": archived(more=1)}, "NOT_CANONICAL"),
         ("a record of version 2", {"v": 2}, "NOT_CANONICAL"),
+        ("a record says who wrote it where none does", {"by": {"name": "billing"}}, "NOT_CANONICAL"),
         ("numbers_as_text of an exact number", {"event": {"n": "1"}, "numbers_as_text": ["/n"]}, "NOT_CANONICAL"),
     ):
         ledger = Ledger([{}] * 4 + [body] + [{}] * 6)

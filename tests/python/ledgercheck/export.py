@@ -91,6 +91,7 @@ class Export:
             "records": state.count,
             "size": state.due,
             "sign_per": state.rules and state.rules[0],
+            "principals": state.rules and state.rules[2],
             "known_to": self.heads.known_to,
         }
 

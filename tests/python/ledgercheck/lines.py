@@ -100,7 +100,7 @@ class Lines:
         run, self.run = self.run, None
         if run is None or self.rules is None:
             return
-        sign_per, max_unsigned = self.rules
+        sign_per, max_unsigned, _ = self.rules
         if sign_per == "record" or run.count > max_unsigned or run.first == 0 or at_the_end:
             kind = TAMPERING if run.firm and self.rules_are_certain else DAMAGE
             self.told_later += 1
@@ -190,15 +190,19 @@ class Step:
             kind = self.c if state.time_is_certain else DAMAGE
             self.tell("TIME_BACKWARDS", "the record's time is before the last one's", kind)
         state.time, state.time_is_certain = record.time, self.c == TAMPERING
-        contents = Contents(record, state.origin, state.trusted)
-        if contents.code:
+        contents = Contents(record, state.origin, state.trusted, state.rules and state.rules[2])
+        if contents.measured:
+            kind = self.c if state.rules_are_certain else DAMAGE
+            self.tell(contents.code, "it says of who wrote it what record 0 does not", kind)
+        elif contents.code:
             self.tell(contents.code, f"a record of kind {record.kind} that cannot be here")
         if contents.unknown_kind and contents.unknown_kind not in state.kinds and len(state.kinds) < KINDS_MAX:
             state.kinds.add(contents.unknown_kind)
             why = f"its kind {contents.unknown_kind} is not known here: a newer verifier is needed"
             state.report.leave("KIND_UNKNOWN", state.ledger, f"record {record.seq}", why)
         if contents.creation and state.rules is None:
-            state.rules = contents.creation["sign_per"], contents.creation["max_unsigned"]
+            rules = contents.creation
+            state.rules = rules["sign_per"], rules["max_unsigned"], rules["principals"]
             state.rules_are_certain = self.c == TAMPERING
             for kid in contents.strangers:
                 self.tell("KEY_UNKNOWN", f"{kid} of record 0 is not trusted", DAMAGE)

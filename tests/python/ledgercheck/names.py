@@ -12,6 +12,7 @@ _TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _HEX32 = re.compile(r"[0-9a-f]{64}")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
 _KEY_ID = re.compile(r"ed25519:[0-9a-f]{64}")
 
 
@@ -44,6 +45,14 @@ def is_hex32(value):
 
 def is_event_id(value):
     return isinstance(value, str) and 1 <= len(value.encode()) <= 128 and not _CONTROL.search(value)
+
+
+def is_by_name(value):
+    return isinstance(value, str) and 1 <= len(value.encode()) <= 256 and not _CONTROL.search(value)
+
+
+def is_tenant(value):
+    return isinstance(value, str) and bool(_TENANT.fullmatch(value))
 
 
 def is_time(value):

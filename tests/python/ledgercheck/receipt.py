@@ -187,6 +187,8 @@ class Receipt:
         self.judge_signature(signed, record_digest(data, None))
         if contents.creation["sign_per"] == "record" or self.record.seq == 0:
             raise Wrong("UNSIGNED", TAMPERING, "a record that must carry a signature has none")
+        if Contents(self.record, self.checkpoint.origin, self.trusted, contents.creation["principals"]).code:
+            raise Wrong("NOT_CANONICAL", TAMPERING, "it says of who wrote it what record 0 does not")
 
     def prove(self):
         """Step 8."""

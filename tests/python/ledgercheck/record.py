@@ -3,7 +3,9 @@
 import re
 
 from . import canonical
-from .names import is_event_id, is_hex32, is_integer, is_key_id, is_kind, is_ledger, is_origin, is_time
+from .names import (
+    is_by_name, is_event_id, is_hex32, is_integer, is_key_id, is_kind, is_ledger, is_origin, is_tenant, is_time,
+)  # fmt: skip
 from .tree import sha256
 
 BODY_BYTES_MAX = 1 << 20
@@ -25,7 +27,7 @@ class Record:
         if not isinstance(value, dict):
             raise ValueError("a record is an object")
         members = {"id", "ledger", "seq", "time", "v"}
-        texts = {"numbers_as_text"} & set(value) if "event" in value else set()
+        texts = {"by", "numbers_as_text"} & set(value) if "event" in value else set()
         body = "event" if "event" in value else "system"
         if set(value) != members | {body} | texts:
             raise ValueError("a record has other members")
@@ -40,7 +42,9 @@ class Record:
         )
         if not all(fits):
             raise ValueError("a member of a record is not in its form")
-        if texts and not are_numbers_as_text(value["numbers_as_text"], value["event"]):
+        if "by" in value and not is_by(value["by"]):
+            raise ValueError("by is not in its form")
+        if "numbers_as_text" in value and not are_numbers_as_text(value["numbers_as_text"], value["event"]):
             raise ValueError("numbers_as_text is not in its form")
         self.data = data
         self.ledger, self.seq, self.time = value["ledger"], value["seq"], value["time"]
@@ -48,9 +52,17 @@ class Record:
         if self.system is not None and not is_kind(self.system.get("kind")):
             raise ValueError("a system object without a kind")
         self.kind = self.system["kind"] if self.system else None
+        self.principals = None if self.system else "off" if "by" not in value else "full" if "how" in value["by"] else "name"
 
     def digest(self, previous):
         return record_digest(self.data, previous)
+
+
+def is_by(by):
+    """Section 3.3."""
+    if not isinstance(by, dict) or not is_by_name(by.get("name")):
+        return False
+    return set(by) == {"name"} or (set(by) == {"how", "name", "tenant"} and is_kind(by["how"]) and is_tenant(by["tenant"]))
 
 
 def record_digest(data, previous):
@@ -84,13 +96,14 @@ def pointed_at(value, pointer):
 
 def is_creation(system):
     return (
-        set(system) == {"keys", "kind", "max_unsigned", "numbers", "origin", "sign_per"}
+        set(system) == {"keys", "kind", "max_unsigned", "numbers", "origin", "principals", "sign_per"}
         and isinstance(system["keys"], list)
         and bool(system["keys"])
         and all(map(is_key_id, system["keys"]))
         and is_integer(system["max_unsigned"], 0, MAX_UNSIGNED_MAX)
         and system["numbers"] in ("exact", "text")
         and is_origin(system["origin"])
+        and system["principals"] in ("off", "name", "full")
         and system["sign_per"] in ("record", "commit")
     )
 
@@ -114,17 +127,22 @@ class Contents:
 
     `code` is CREATION_INVALID, NOT_CANONICAL or None; `unknown_kind` a kind that this page does not have;
     `creation` the system object where record 0 has the form of a creation; `strangers` those of its keys
-    that are not trusted.
+    that are not trusted. `principals` is what record 0 says, where that is known; `measured` tells that the code is
+    said because of it.
     """
 
-    def __init__(self, record, origin, trusted):
+    def __init__(self, record, origin, trusted, principals=None):
         self.code, self.unknown_kind, self.creation, self.strangers = None, None, None, []
+        self.measured = False
         created = record.kind == "ledger_created"
         if record.seq == 0 or created:
             if not (record.seq == 0 and created and is_creation(record.system)):
                 self.code = "CREATION_INVALID"
             elif record.system["origin"] != origin or origin.partition("/")[2] != record.ledger:
                 self.code = "CREATION_INVALID"
+        elif record.principals and principals and record.principals != principals:
+            self.code = "NOT_CANONICAL"
+            self.measured = True
         elif record.kind in KINDS and not KINDS[record.kind](record.system):
             self.code = "NOT_CANONICAL"
         if record.kind and record.kind not in KINDS and record.system.get("informative") is not True:

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use indelible_core::json::{Limits, canonicalize, parse_string};
-use indelible_core::record::{Body, RecordView};
+use indelible_core::record::{Body, By, RecordView};
 use indelible_core::time::Timestamp;
 use memchr::memmem;
 
@@ -16,6 +16,8 @@ pub struct Criteria {
     pub seqs: Option<RangeInclusive<u64>>,
     /// Its id is this.
     pub id: Option<String>,
+    /// Its ledger says that somebody of this name wrote it.
+    pub by: Option<String>,
     /// Its text contains this.
     pub pattern: Option<Pattern>,
     /// Its event has these values.
@@ -32,6 +34,7 @@ impl Criteria {
     pub fn fit(&self, record: &RecordView<'_>) -> bool {
         self.seqs.as_ref().is_none_or(|seqs| seqs.contains(&record.seq.get()))
             && self.id.as_ref().is_none_or(|id| *record.id == **id)
+            && self.by.as_deref().is_none_or(|name| record.by.as_ref().map(By::name) == Some(name))
             && self.from.is_none_or(|from| record.time >= from)
             && self.until.is_none_or(|until| record.time < until)
             && self.paths.iter().all(|path| path.fits(record))
@@ -148,6 +151,18 @@ mod tests {
         };
         assert!(find("say \"hi\"", false) && find("Ada", false) && find("ADA", true));
         assert!(!find("ADA", false) && !find("nobody", true));
+    }
+
+    #[test]
+    fn who_wrote_it_is_compared_as_a_whole() {
+        let by = |name: &str| Criteria { by: Some(name.into()), ..Criteria::default() };
+        assert!(!fits(by("Ada")), "an event's own words say nothing of who wrote it");
+        for member in [r#"{"name":"Ada"}"#, r#"{"how":"token","name":"Ada","tenant":"l"}"#] {
+            let text = String::from_utf8_lossy(RECORD);
+            let record = text.replacen('{', &format!("{{\"by\":{member},"), 1);
+            let record = RecordView::parse(record.as_bytes()).unwrap();
+            assert!(by("Ada").fit(&record) && !by("Ad").fit(&record));
+        }
     }
 
     #[test]

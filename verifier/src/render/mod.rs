@@ -13,6 +13,7 @@ mod text;
 pub mod words;
 
 use anstyle::{AnsiColor, Style};
+use indelible_core::record::By;
 use unicode_width::UnicodeWidthChar as _;
 
 pub use escape::{Html, Printable, clipped, is_unseen, json_printable, printable, printable_bytes};
@@ -36,6 +37,15 @@ pub const fn style(verdict: Verdict) -> Style {
         Verdict::Good => GOOD,
         Verdict::Tampered | Verdict::Damaged => BAD,
         Verdict::Behind | Verdict::Unchecked => UNSURE,
+    }
+}
+
+/// Who wrote a record, as its server said.
+#[must_use]
+pub fn writer(by: &By<'_>) -> String {
+    match by {
+        By::Name(name) => name.to_string(),
+        By::Full { how, name, tenant } => format!("{name} (known by {how}, tenant {tenant})"),
     }
 }
 

@@ -115,11 +115,14 @@ fn receipt(out: &mut dyn Write, proven: &Proven) -> io::Result<()> {
         ("record", &*thousands(proven.seq)),
         ("id", &proven.id),
         ("taken at", &proven.time),
+        ("written by, as the server said", proven.by.as_deref().unwrap_or_default()),
         ("digest", &proven.digest),
         ("signed by", &signed),
         ("in the signed tree of", &tree),
     ] {
-        writeln!(out, "<tr><th>{name}</th><td>{}</td></tr>", safe(value))?;
+        if !value.is_empty() {
+            writeln!(out, "<tr><th>{name}</th><td>{}</td></tr>", safe(value))?;
+        }
     }
     writeln!(out, "</table>\n<pre>{}</pre>", Html(&clipped(&proven.record, RECORD_BYTES_MAX)))
 }
@@ -301,9 +304,10 @@ fn affected(out: &mut dyn Write, affected: &[Affected]) -> io::Result<()> {
     for record in affected {
         let id = record.id.as_ref().map(|id| format!(", id {}", safe(id))).unwrap_or_default();
         let time = record.time.as_ref().map(|time| format!(", {}", safe(time))).unwrap_or_default();
+        let by = record.by.as_ref().map(|by| format!(", by {}", safe(by))).unwrap_or_default();
         writeln!(
             out,
-            "<div class=\"item damage\"><p><strong>{} record {}</strong>{id}{time} <span class=\"dim\">\
+            "<div class=\"item damage\"><p><strong>{} record {}</strong>{id}{time}{by} <span class=\"dim\">\
              {}</span></p>",
             safe(&record.ledger),
             thousands(record.seq),

@@ -287,6 +287,9 @@ fn receipt(out: &mut dyn Write, proven: &Proven, width: usize) -> io::Result<()>
         printable(&proven.id),
         printable(&proven.time)
     ))?;
+    if let Some(by) = &proven.by {
+        say(format!("The server said that it was written by {}.", printable(by)))?;
+    }
     say(match &proven.signed_by {
         Some(key) => format!("It was signed by {key}, a key that you trust."),
         None => "It has no signature of its own; the signed tree covers it.".to_owned(),

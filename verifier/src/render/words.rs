@@ -190,8 +190,9 @@ pub const fn code(code: Code) -> Words {
         ),
         Code::NotCanonical => words(
             "Bytes have not the form that is laid down",
-            "Records have exactly one spelling. These bytes are another one, or no record at all: they were \
-             damaged, edited or saved by another program.",
+            "Records have exactly one spelling. These bytes are another one, or no record at all, or say more \
+             or less of who wrote them than this ledger's records do: they were damaged, edited or saved by \
+             another program.",
             "Get the file again as the server wrote it.",
         ),
         Code::TimeBackwards => words(

@@ -21,7 +21,7 @@ use indelible_core::note;
 use indelible_core::receipt::{Receipt, Signed};
 use indelible_core::record::{Place, PreparedEvent, seal_system};
 use indelible_core::segment::{self, Run};
-use indelible_core::system::{Creation, SignPer};
+use indelible_core::system::{Creation, Principals, SignPer};
 use indelible_core::time::Timestamp;
 
 pub const SERVER: &str = "ledger.example.com";
@@ -116,6 +116,7 @@ impl Plan {
             keys: vec![self.signer.key_id()],
             max_unsigned: self.max_unsigned,
             numbers: Numbers::Exact,
+            principals: Principals::Off,
         }
     }
 

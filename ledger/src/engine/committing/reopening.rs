@@ -68,10 +68,9 @@ impl Committing {
             return Err(ReadError::Unavailable { reason });
         }
         let known = *shared.state.lock();
-        let recovered = recovery::examine_again(&*self.opener, &known)?;
-        // From here on what the failed commit left behind counts as durable: opening has written it anew.
-        shared.guard.forget_files();
-        let store = recovery::open_examined(&*self.opener, &recovered)?;
+        let forget = || shared.guard.forget_files();
+        let (recovered, store) =
+            recovery::open_again(&*self.opener, &known, &shared.store, forget)?;
         for entry in shared.ledgers.all() {
             match lookup::load_head(&*store, &entry) {
                 Ok(_) => {}

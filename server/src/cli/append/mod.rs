@@ -20,10 +20,12 @@ use super::connect::ConnectArgs;
 use super::ledger::NumbersArg;
 use super::{EXIT_REFUSED, output, usage};
 use crate::client::ClientError;
-use crate::client::append::{Answer, Outcome, Report, append};
+use crate::client::append::{Answer, Outcome, Patience, Report, append};
 use input::{Ids, Shape};
 use progress::Progress;
 
+/// Time to keep trying unless another is given.
+const PATIENCE_DEFAULT: Duration = Duration::from_secs(60);
 /// Refused lines that are printed one by one; with --json all of them are on stdout.
 const REFUSED_SHOWN_MAX: u64 = 20;
 
@@ -60,9 +62,10 @@ pub(super) struct Args {
     /// Without this the ledger's own setting holds
     #[arg(long)]
     numbers: Option<NumbersArg>,
-    /// Keep trying for so long while the server cannot be reached
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    patience: u64,
+    /// Keep trying for so long while lines wait and the server cannot be reached [default: 60; without end
+    /// while stdin is open]
+    #[arg(long, value_name = "SECONDS")]
+    patience: Option<u64>,
     /// One JSON result a line on stdout, with the input's line numbers, and a closing line
     #[arg(long)]
     json: bool,
@@ -112,8 +115,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         .spawn(move || input::read(file, shape, &ids, &sender))?;
     let mut summary = Summary::new(args.json, bytes);
     // Without ids of our own a second sending would double events.
-    let patience =
-        if args.server_ids { Duration::ZERO } else { Duration::from_secs(args.patience) };
+    let patience = if args.server_ids {
+        Patience { once_ended: Duration::ZERO, while_open: Some(Duration::ZERO) }
+    } else {
+        patience(args.patience, bytes.is_some())
+    };
     let numbers = args.numbers.map(Numbers::from);
     let appended =
         append(&client, &args.ledger, numbers, receiver, patience, |report| summary.take(report));
@@ -129,6 +135,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         summary.refuse(line, "line_too_large", "longer than 2 MiB, so it was not sent");
     }
     summary.close(&args.ledger, &closing)
+}
+
+/// A pipe may be fed by something that lives for days and must not lose its reader to a restart of the
+/// server; a file is there to be sent again.
+fn patience(given: Option<u64>, is_file: bool) -> Patience {
+    let once_ended = given.map_or(PATIENCE_DEFAULT, Duration::from_secs);
+    let while_open = (given.is_some() || is_file).then_some(once_ended);
+    Patience { once_ended, while_open }
 }
 
 fn open(path: &PathBuf) -> anyhow::Result<(Box<dyn Read + Send>, Option<u64>)> {

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use indelible_core::key::VKey;
 use indelible_ledger::Signer;
-use indelible_ledger::folder::{DataFolder, FolderError};
+use indelible_ledger::folder::{Access, DataFolder, FolderError};
 use indelible_ledger::signer::LocalEd25519;
 
 use super::{Finding, bad, database, good, look};
@@ -93,6 +93,7 @@ fn format_of(dir: &Path) -> Finding {
 fn permissions(dir: &Path, meta: &fs::Metadata) -> Finding {
     let mode = meta.permissions().mode() & 0o777;
     let shown = dir.display();
+    let access = Config::load(None).map_or(Access::OWNER, |config| config.data_access);
     let mine = rustix::process::geteuid().as_raw();
     let writable =
         rustix::fs::access(dir, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
@@ -105,17 +106,15 @@ fn permissions(dir: &Path, meta: &fs::Metadata) -> Finding {
             ),
             "run as the owner, or make the folder writable; a read-only disk shows like this too",
         ),
-        Ok(()) if mode & 0o022 != 0 => bad(
+        Ok(()) if !access.allows(mode) => bad(
             "permissions",
-            format!("others may write to {shown} (mode {mode:03o})"),
-            format!("chmod 700 {shown}"),
+            format!("others may use {shown} (mode {mode:03o}), so a server does not start on it"),
+            format!("{}, or allow it with data.mode", access.command(dir)),
         ),
-        Ok(()) if mode & 0o055 != 0 => look(
-            "permissions",
-            format!("others may look into {shown} (mode {mode:03o})"),
-            format!("chmod 700 {shown}, unless that is meant"),
-        ),
-        Ok(()) => good("permissions", format!("only its owner may enter (mode {mode:03o})")),
+        Ok(()) => match access.check(dir) {
+            Ok(()) => good("permissions", format!("no more than is configured (mode {mode:03o})")),
+            Err(error) => bad("permissions", error.to_string(), "a server does not start on it"),
+        },
     }
 }
 

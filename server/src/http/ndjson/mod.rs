@@ -24,7 +24,7 @@ use http_body_util::BodyExt as _;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use indelible_core::json::{Numbers, push_string, push_u64};
 use indelible_core::name::LedgerName;
-use indelible_ledger::{AppendError, Appended, Atomicity, Session, SignedCheckpoint};
+use indelible_ledger::{AppendError, Appended, Atomicity, Engine, Session, SignedCheckpoint};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -44,12 +44,13 @@ const GROUPS_IN_FLIGHT_MAX: usize = 16;
 /// bytes would reset the connection, and the client would lose the closing line.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Answers an NDJSON request. The response begins at once and goes on while the body is read.
+/// Answers an NDJSON request; `engine` acts on behalf of who sent it. The response begins at once and goes on while the body is read.
 ///
 /// # Errors
 /// 404 when there is no such ledger.
 pub(super) fn append(
     app: &Arc<App>,
+    engine: &Engine,
     ledger: LedgerName,
     body: Body,
     numbers: Numbers,
@@ -62,7 +63,7 @@ pub(super) fn append(
         spool: Spool::new(Arc::clone(&app.spool_dir), app.limits.spool_bytes_max),
         app: Arc::clone(app),
         ledger,
-        session: app.engine.session(),
+        session: engine.session(),
         order,
         lines: Lines::default(),
         lines_read: 0,
@@ -180,6 +181,7 @@ impl Request {
             _ => None,
         };
         let has_front = front.is_some();
+        let silent = if self.line_begun.is_none() { idle } else { too_slow };
         let committed = async {
             match front {
                 Some(pending) => pending.await,
@@ -195,7 +197,7 @@ impl Request {
             () = sender.closed(), if self.spool.is_empty() => Step::ClientGone,
             () = stopped(stop), if reading => Step::Stop,
             piece = timeout(patience, next_piece(body)), if reading && has_room => {
-                Step::Read(piece.unwrap_or_else(|_| Err(too_slow())))
+                Step::Read(piece.unwrap_or_else(|_| Err(silent())))
             }
         }
     }
@@ -373,6 +375,13 @@ impl Request {
             let _ = timeout(LINGER, rest).await;
         }
     }
+}
+
+/// No line came for as long as a stream is kept without any: nothing is wrong, and nothing is lost.
+fn idle() -> Problem {
+    let detail =
+        "no line came for limits.stream_idle_timeout_seconds; open another stream for the next one";
+    Problem::new(Code::StreamIdle, detail)
 }
 
 async fn next_piece(body: &mut Body) -> Piece {

@@ -11,7 +11,9 @@ use indelible_core::name::LedgerName;
 use indelible_core::record::{Body, RecordView};
 use indelible_core::time::Timestamp;
 use indelible_verifier::look::{self, Criteria, Entry, PathEquals, Pattern, Seen, Wanted};
-use indelible_verifier::render::{fit, json_printable, printable, printable_bytes, thousands};
+use indelible_verifier::render::{
+    fit, json_printable, printable, printable_bytes, thousands, writer,
+};
 
 use crate::out::{Stop, say, width};
 
@@ -35,6 +37,7 @@ Examples:
   indelible-verify show /mnt/vault --ledger orders 10..20
   indelible-verify show receipt.json
   indelible-verify search orders.jsonl.zst refund
+  indelible-verify search /mnt/vault --ledger orders --by billing
   indelible-verify search /mnt/vault --path /user/name=ada --from-time 2026-11-21 --json";
 
 /// What both commands take.
@@ -67,7 +70,7 @@ pub(crate) struct Search {
     #[command(flatten)]
     source: Source,
     /// Text that the record contains, as it stands; no pattern language.
-    #[arg(value_name = "PATTERN", required_unless_present_any = ["path", "id", "from_time", "to_time"])]
+    #[arg(value_name = "PATTERN", required_unless_present_any = ["path", "id", "by", "from_time", "to_time"])]
     pattern: Option<String>,
     /// Upper and lower case ASCII letters are the same.
     #[arg(short, long)]
@@ -79,6 +82,9 @@ pub(crate) struct Search {
     /// The event's id.
     #[arg(long, value_name = "ID")]
     id: Option<String>,
+    /// The name of who wrote it, in ledgers whose records say that.
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
     /// Records of this time or later: 2026-11-21 or 2026-11-21T08:30:00Z, in UTC.
     #[arg(long, value_name = "TIME", value_parser = time)]
     from_time: Option<Timestamp>,
@@ -132,6 +138,7 @@ pub(crate) fn search(args: &Search) -> Result<u8, Stop> {
     let criteria = Criteria {
         seqs: None,
         id: args.id.clone(),
+        by: args.by.clone(),
         pattern: args.pattern.as_ref().map(|text| Pattern::new(text, args.ignore_case)),
         paths: args.path.clone(),
         from: args.from_time,
@@ -274,7 +281,11 @@ impl<'a> Looking<'a> {
             self.ledger = Some(record.ledger.to_owned());
         }
         let head = format!("{:>8}  {}  ", record.seq, record.time);
-        let text = format!("{}  {}", printable(&record.id), body_line(record));
+        let by = record
+            .by
+            .as_ref()
+            .map_or_else(String::new, |by| format!("  by {}", printable(&writer(by))));
+        let text = format!("{}{by}  {}", printable(&record.id), body_line(record));
         match self.width {
             Some(width) => writeln!(self.out, "{}", fit(&format!("{head}{text}"), width)),
             None => writeln!(self.out, "{head}{text}"),
@@ -286,16 +297,20 @@ impl<'a> Looking<'a> {
         if self.found > 1 {
             writeln!(self.out)?;
         }
+        let by = record.by.as_ref().map(writer);
         let signed = entry.signed_by.map_or("no signature of its own", |key_id| key_id);
         for (name, value) in [
-            ("ledger", record.ledger.to_owned()),
-            ("record", record.seq.to_string()),
-            ("id", record.id.to_string()),
-            ("time", record.time.to_string()),
-            ("digest", entry.digest.to_owned()),
-            ("signed by", signed.to_owned()),
+            ("ledger", Some(record.ledger.to_owned())),
+            ("record", Some(record.seq.to_string())),
+            ("id", Some(record.id.to_string())),
+            ("time", Some(record.time.to_string())),
+            ("written by", by),
+            ("digest", Some(entry.digest.to_owned())),
+            ("signed by", Some(signed.to_owned())),
         ] {
-            writeln!(self.out, "{name:10} {}", printable(&value))?;
+            if let Some(value) = value {
+                writeln!(self.out, "{name:10} {}", printable(&value))?;
+            }
         }
         let (name, body) = match record.body {
             Body::Event(body) => ("event", body),
