@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine_support::*;
-use indelible_core::json::Numbers;
 use indelible_core::system::SignPer;
 use indelible_ledger::rows::block::Block;
 use indelible_ledger::store::Space;
@@ -37,11 +36,8 @@ fn open(place: &Place, second: Arc<dyn Signer>) -> Engine {
 }
 
 fn create_with(engine: &Engine, ledger: &str, who: Option<&str>) {
-    let settings = LedgerSettings {
-        sign_per: SignPer::Record,
-        numbers: Numbers::Exact,
-        signer: who.map(called),
-    };
+    let settings =
+        LedgerSettings { signer: who.map(called), ..LedgerSettings::from(SignPer::Record) };
     run(engine.create_ledger(name(ledger), settings)).unwrap();
 }
 
