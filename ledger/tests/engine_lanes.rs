@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine_support::*;
-use indelible_core::json::Numbers;
 use indelible_core::system::SignPer;
 use indelible_ledger::rows::block::Block;
 use indelible_ledger::store::Space;
@@ -37,11 +36,8 @@ fn open(place: &Place, second: Arc<dyn Signer>) -> Engine {
 }
 
 fn create_with(engine: &Engine, ledger: &str, who: Option<&str>) {
-    let settings = LedgerSettings {
-        sign_per: SignPer::Record,
-        numbers: Numbers::Exact,
-        signer: who.map(called),
-    };
+    let settings =
+        LedgerSettings { signer: who.map(called), ..LedgerSettings::from(SignPer::Record) };
     run(engine.create_ledger(name(ledger), settings)).unwrap();
 }
 
@@ -61,13 +57,13 @@ fn check(place: &Place) -> u64 {
 #[test]
 fn each_ledger_is_signed_by_its_own_signer_and_found_again_by_its_key() {
     let (place, engine) = place_with(Arc::new(other()));
-    assert_eq!(engine.ledger(&name("a")).unwrap().keys, [signer().record_key().key_id()]);
-    assert_eq!(engine.ledger(&name("b")).unwrap().keys, [other().record_key().key_id()]);
+    assert_eq!(engine.ledger(&name("a")).unwrap().keys.current(), [signer().record_key().key_id()]);
+    assert_eq!(engine.ledger(&name("b")).unwrap().keys.current(), [other().record_key().key_id()]);
     for number in 0..50 {
         for ledger in ["a", "b"] {
             let accepted = append_one(&engine, ledger, without_id(number)).unwrap();
             let signed = accepted.signature.unwrap().key_id;
-            assert_eq!([signed], engine.ledger(&name(ledger)).unwrap().keys[..]);
+            assert_eq!([signed], engine.ledger(&name(ledger)).unwrap().keys.current());
         }
     }
     let lanes = engine.lanes();

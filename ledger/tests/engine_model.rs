@@ -1,15 +1,21 @@
-//! Random operations against the simplest model of a ledger: a list and a map.
+//! Random operations against the simplest model of a ledger: a list and a map. Its ledgers have three
+//! signers, one of them outside of the process.
 
 mod engine_support;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use engine_support::*;
 use indelible_core::name::Seq;
 use indelible_core::record::{Body, RecordView};
 use indelible_core::system::SignPer;
 use indelible_ledger::store::memory::CommitFault;
-use indelible_ledger::{AppendError, Atomicity, Direction, Engine, EventError};
+use indelible_ledger::testing::Failing;
+use indelible_ledger::{
+    AppendError, Atomicity, Direction, Engine, EventError, LedgerSettings, LocalEd25519, Signer,
+    SignerName, Signers,
+};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -21,6 +27,30 @@ enum Step {
     Reopen,
     Crash,
     FailCommit(bool),
+    /// The next call of the signer outside of the process is refused.
+    FailSign,
+}
+
+/// The signer of each ledger by its number; the first is the default one.
+const SIGNERS: [&str; 3] = ["default", "outside", "inside"];
+
+fn key(number: u8) -> LocalEd25519 {
+    if number == 0 { signer() } else { LocalEd25519::from_seed([number; 32]).unwrap() }
+}
+
+fn open(place: &Place) -> (Engine, Arc<Failing<LocalEd25519>>) {
+    let called = |number: usize| SignerName::new(SIGNERS[number]).unwrap();
+    let outside = Arc::new(Failing::new(key(1)));
+    let signers = Signers::new(Arc::new(key(0)))
+        .with(called(1), Arc::clone(&outside) as Arc<dyn Signer>)
+        .and_then(|signers| signers.with(called(2), Arc::new(key(2))))
+        .unwrap();
+    let store = Some(Box::new(place.disk.opener()) as _);
+    (Engine::open_with(place.config(), signers, store).unwrap(), outside)
+}
+
+fn check(place: &Place) -> u64 {
+    place.check_keys(&[key(0).note_key(), key(1).note_key(), key(2).note_key()]).records
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -33,6 +63,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Reopen),
         1 => Just(Step::Crash),
         1 => any::<bool>().prop_map(Step::FailCommit),
+        1 => Just(Step::FailSign),
     ];
     prop::collection::vec(step, 1..25)
 }
@@ -143,13 +174,15 @@ proptest! {
     #[test]
     fn an_engine_is_a_list_and_a_map(steps in steps()) {
         let place = Place::new();
-        let mut engine = place.open();
+        let (mut engine, mut outside) = open(&place);
         let mut models: BTreeMap<u8, Model> = BTreeMap::new();
         for step in steps {
             match step {
                 Step::Create(number, per_record) => {
                     let sign_per = if per_record { SignPer::Record } else { SignPer::Commit };
-                    let created = run(engine.create_ledger(name(&ledger(number)), sign_per));
+                    let signer = SignerName::new(SIGNERS[usize::from(number)]).ok();
+                    let settings = LedgerSettings { signer, ..LedgerSettings::from(sign_per) };
+                    let created = run(engine.create_ledger(name(&ledger(number)), settings));
                     prop_assert_eq!(created.is_err(), models.contains_key(&number));
                     models.entry(number).or_insert(Model { events: vec![None], ids: BTreeMap::new() });
                 }
@@ -165,14 +198,24 @@ proptest! {
                 },
                 Step::Reopen => {
                     run(engine.close());
-                    place.check();
-                    engine = place.open();
+                    check(&place);
+                    (engine, outside) = open(&place);
                 }
                 Step::Crash => {
                     place.disk.crash();
                     drop(engine);
-                    engine = place.open();
+                    (engine, outside) = open(&place);
                 }
+                Step::FailSign => if let Some(model) = models.get_mut(&1) {
+                    // What is there already needs no signature.
+                    if model.ids.contains_key(&98) { continue }
+                    outside.fail(0);
+                    let failed = append_one(&engine, &ledger(1), with_id("id 98", 1));
+                    prop_assert!(matches!(failed, Err(AppendError::Signing(_))));
+                    let again = append_until_done(&engine, &ledger(1), "id 98", 1);
+                    prop_assert!(!again.duplicate);
+                    model.append(&[(Some(98), 1)], true);
+                },
                 Step::FailCommit(persisted) => {
                     let Some((&number, model)) = models.iter_mut().next() else { continue };
                     let fault = if persisted { CommitFault::persisted() } else { CommitFault::not_persisted() };
@@ -194,8 +237,8 @@ proptest! {
             }
         }
         drop(engine);
-        let checked = place.check();
+        let checked = check(&place);
         let records: usize = models.values().map(|model| model.events.len()).sum();
-        prop_assert_eq!(checked.records, records as u64);
+        prop_assert_eq!(checked, records as u64);
     }
 }

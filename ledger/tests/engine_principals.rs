@@ -14,7 +14,7 @@ use indelible_ledger::{
 
 fn create_with(engine: &Engine, ledger: &str, principals: Principals) {
     let sign_per = SignPer::Record;
-    let settings = LedgerSettings { sign_per, numbers: Numbers::Exact, principals };
+    let settings = LedgerSettings { sign_per, numbers: Numbers::Exact, principals, signer: None };
     let info = run(engine.create_ledger(name(ledger), settings)).unwrap();
     assert_eq!(info.principals, principals);
 }

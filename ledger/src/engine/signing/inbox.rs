@@ -27,6 +27,8 @@ struct State {
     jobs: VecDeque<Job>,
     rung: bool,
     closed: bool,
+    /// Whoever takes jobs knows that it is closed.
+    told: bool,
 }
 
 #[derive(Default)]
@@ -80,14 +82,15 @@ impl Inbox {
                 None => self.bell.wait(&mut state),
             }
         }
-        // Once it is closed nobody rings for each step; who still waits for signatures sleeps a little.
-        if state.closed
+        // That it is closed is told at once, and from then on only what is still asked for is waited for.
+        if state.told
             && state.jobs.is_empty()
             && !state.rung
             && let Some(until) = until
         {
             let _ = self.bell.wait_until(&mut state, until);
         }
+        state.told = state.closed;
         state.rung = false;
         (std::mem::take(&mut state.jobs), !state.closed)
     }
