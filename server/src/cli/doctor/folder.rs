@@ -66,6 +66,7 @@ pub(super) fn examine(config: &Config, deep: bool, findings: &mut Vec<Finding>) 
     findings.push(format_of(dir));
     findings.push(permissions(dir, &meta));
     findings.push(key(dir));
+    findings.extend(signers(dir, config));
     findings.push(token(dir));
     let running = lock(dir, findings);
     if dir.join("db").exists() {
@@ -146,6 +147,35 @@ fn key(dir: &Path) -> Finding {
             "the next start writes it again",
         ),
     }
+}
+
+/// The signers beside the one of the data folder.
+fn signers(dir: &Path, config: &Config) -> Vec<Finding> {
+    // What is wrong with the folder's own key is said already.
+    let Ok(own) = LocalEd25519::load(&dir.join(SIGNING_KEY_FILE)) else { return Vec::new() };
+    let loaded = match crate::signers::load(own, &config.signers) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            return vec![bad("signers", error.to_string(), "a server does not start with these")];
+        }
+    };
+    if let Err(error) = loaded.check(dir) {
+        return vec![bad("signers", error.to_string(), "a server does not start with these")];
+    }
+    let absent = loaded.absent.iter().map(|(name, path)| {
+        look(
+            "signers",
+            format!("the key file {} of '{name}' is not there", path.display()),
+            "its ledgers can only be read; put the key back and start the server again",
+        )
+    });
+    let absent: Vec<Finding> = absent.collect();
+    let there = config.signers.len() - absent.len();
+    let mut findings = absent;
+    if there > 0 {
+        findings.push(good("signers", format!("{there} beside the data folder's own")));
+    }
+    findings
 }
 
 fn token(dir: &Path) -> Finding {
