@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use indelible_core::key::VKey;
 use indelible_ledger::Signer;
-use indelible_ledger::folder::{Access, DataFolder, FolderError};
+use indelible_ledger::folder::{DataFolder, FolderError};
 use indelible_ledger::signer::LocalEd25519;
 
 use super::{Finding, bad, database, good, look};
@@ -64,7 +64,7 @@ pub(super) fn examine(config: &Config, deep: bool, findings: &mut Vec<Finding>) 
         }
     };
     findings.push(format_of(dir));
-    findings.push(permissions(dir, &meta));
+    findings.push(permissions(dir, &meta, config));
     findings.push(key(dir));
     findings.extend(signers(dir, config));
     findings.push(token(dir));
@@ -91,10 +91,10 @@ fn format_of(dir: &Path) -> Finding {
     }
 }
 
-fn permissions(dir: &Path, meta: &fs::Metadata) -> Finding {
+fn permissions(dir: &Path, meta: &fs::Metadata, config: &Config) -> Finding {
     let mode = meta.permissions().mode() & 0o777;
     let shown = dir.display();
-    let access = Config::load(None).map_or(Access::OWNER, |config| config.data_access);
+    let access = config.data_access;
     let mine = rustix::process::geteuid().as_raw();
     let writable =
         rustix::fs::access(dir, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
