@@ -310,3 +310,6 @@ impl Write for Counted {
         self.file.flush()
     }
 }
+
+#[cfg(test)]
+mod tests;
