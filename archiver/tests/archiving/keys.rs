@@ -23,7 +23,7 @@ struct TwoKeys {
 }
 
 enum Records {
-    Ed25519(LocalEd25519),
+    Ed25519(Box<LocalEd25519>),
     Hmac(HmacKey),
 }
 
@@ -144,7 +144,7 @@ fn a_ledger_of_a_further_signer_is_archived_with_that_signers_keys() {
 #[test]
 fn without_the_ledgers_signer_nothing_is_written_and_it_is_said_why() {
     for (record, key_id) in [
-        (Records::Ed25519(local(8)), local(8).record_key().key_id()),
+        (Records::Ed25519(Box::new(local(8))), local(8).record_key().key_id()),
         (Records::Hmac(secret()), secret().key_id().clone()),
     ] {
         let world = with_the_notes_key_alone(&world(record, SignPer::Record));
