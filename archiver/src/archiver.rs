@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use indelible_core::key::{PublicKey, Trust, VKey};
-use indelible_core::name::{LedgerName, Origin};
-use indelible_ledger::{Engine, LedgerInfo, Principal};
+use indelible_core::key::{Trust, VKey};
+use indelible_core::name::LedgerName;
+use indelible_ledger::{Engine, LedgerInfo, Principal, Signer};
 
 use crate::ahead::{Ahead, Cut};
 use crate::cut::{self, Seal};
@@ -41,8 +41,6 @@ pub struct Summary {
 #[derive(Debug, Clone)]
 pub struct Archiver {
     engine: Engine,
-    own: OwnKey,
-    note_key: PublicKey,
     spool: PathBuf,
     plain_bytes_cut: u64,
 }
@@ -52,14 +50,7 @@ impl Archiver {
     /// `spool` before they are shipped.
     #[must_use]
     pub fn new(engine: Engine, spool: PathBuf) -> Self {
-        let (record_key, note_key) = (engine.signer().record_key(), engine.signer().note_key());
-        Self {
-            engine,
-            own: OwnKey::new(record_key),
-            note_key,
-            spool,
-            plain_bytes_cut: PLAIN_BYTES_CUT,
-        }
+        Self { engine, spool, plain_bytes_cut: PLAIN_BYTES_CUT }
     }
 
     /// The same archiver for runs that `principal` asked for.
@@ -180,10 +171,15 @@ impl Archiver {
         // The vault first: what is in it was in the ledger before.
         let names = vault.list(ledger);
         let info = self.engine.ledger(ledger)?;
-        let trust = self.trust(&info.origin)?;
+        let signer = self.engine.signer_of(ledger)?;
+        let signer = signer.ok_or_else(|| ArchiveError::NoSigner {
+            ledger: ledger.clone(),
+            keys: info.keys.current().to_vec(),
+        })?;
+        let trust = trust(&info, &*signer)?;
         let task = Task {
             engine: &self.engine,
-            own: &self.own,
+            own: OwnKey::new(signer.record_key()),
             spool: &self.spool,
             plain_bytes_cut: self.plain_bytes_cut,
             info,
@@ -194,14 +190,12 @@ impl Archiver {
         let held = resume::held(&task, &names?)?;
         Ok((task, held))
     }
+}
 
-    /// The engine's own key, under which manifests are read back as a verifier would.
-    fn trust(&self, origin: &Origin) -> Result<Trust, ArchiveError> {
-        let vkey = VKey::new(origin.as_str(), self.note_key).map_err(ArchiveError::Key)?;
-        let mut trust = Trust::new();
-        trust.add(vkey);
-        Ok(trust)
-    }
+/// The notes' key of the ledger's signer, under which manifests are read back as a verifier would.
+fn trust(info: &LedgerInfo, signer: &dyn Signer) -> Result<Trust, ArchiveError> {
+    let vkey = VKey::new(info.origin.as_str(), signer.note_key()).map_err(ArchiveError::Key)?;
+    Ok(Trust::from_iter([vkey]))
 }
 
 impl Summary {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use indelible_core::key::KeyError;
+use indelible_core::key::{KeyError, KeyId};
 use indelible_core::name::LedgerName;
 use indelible_core::segment::Run;
 use indelible_ledger::{AppendError, ReadError};
@@ -43,8 +43,19 @@ pub enum ArchiveError {
         /// What is wrong.
         reason: String,
     },
-    /// The engine's key does not fit the ledger's origin.
-    #[error("the engine's key cannot be used: {0}")]
+    /// No signer here has the ledger's key, so nobody could sign manifests.
+    #[error(
+        "ledger {ledger} is signed with {}, and no signer of this server has that key, so that no manifest can be signed. Give the server its key (`signing.keys`); nothing was written",
+        names(.keys)
+    )]
+    NoSigner {
+        /// The ledger.
+        ledger: LedgerName,
+        /// The keys that it says sign it.
+        keys: Vec<KeyId>,
+    },
+    /// The signer's key does not fit the ledger's origin.
+    #[error("the signer's key cannot be used: {0}")]
     Key(#[source] KeyError),
     /// The run has shipped its segments, but the ledger could not record one of before. The next run that
     /// ships something will.
@@ -62,4 +73,8 @@ pub enum ArchiveError {
     /// Whoever follows the run has asked for its end.
     #[error("archiving was asked to stop; the next run continues")]
     Stopped,
+}
+
+fn names(keys: &[KeyId]) -> String {
+    keys.iter().map(KeyId::as_str).collect::<Vec<_>>().join(", ")
 }

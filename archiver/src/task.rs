@@ -14,8 +14,8 @@ use crate::vault::Vault;
 /// A run over one ledger into one vault.
 pub(crate) struct Task<'a> {
     pub(crate) engine: &'a Engine,
-    /// The engine's own key of records.
-    pub(crate) own: &'a OwnKey,
+    /// The key of records that the ledger's own signer has.
+    pub(crate) own: OwnKey,
     /// Where segments are packed before they are shipped.
     pub(crate) spool: &'a Path,
     pub(crate) plain_bytes_cut: u64,

@@ -16,6 +16,8 @@ pub mod listen;
 mod opening;
 mod programs;
 pub mod serve;
+mod signers;
 pub mod telemetry;
 
 pub use serve::{Running, ServeError, ServeOptions, serve, start, start_with_store};
+pub use signers::SignerFilesError;

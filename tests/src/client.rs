@@ -132,7 +132,13 @@ impl Client {
     /// Creates a ledger; it may be there already.
     #[track_caller]
     pub fn create(&mut self, ledger: &str, sign_per: &str) {
-        let body = json!({ "name": ledger, "sign_per": sign_per }).to_string();
+        self.create_signed_by(ledger, sign_per, "default");
+    }
+
+    /// Creates a ledger of one of several signers; it may be there already.
+    #[track_caller]
+    pub fn create_signed_by(&mut self, ledger: &str, sign_per: &str, signer: &str) {
+        let body = json!({ "name": ledger, "sign_per": sign_per, "signer": signer }).to_string();
         let answer = self.connection.request("POST", "/v1/ledgers", &[JSON], body.as_bytes());
         let answer = answer.expect("no answer");
         assert!(matches!(answer.status, 200 | 201), "{}: {}", answer.status, answer.text());

@@ -2,8 +2,8 @@
 //! again, with the operator's stolen key or one of his own.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use futures_util::FutureExt as _;
@@ -300,6 +300,20 @@ pub fn copy_folder(from: &Path, to: &Path) {
             copy_folder(&entry.path(), &target);
         } else {
             fs::copy(entry.path(), target).expect("the file can be copied");
+        }
+    }
+}
+
+/// Takes everybody else's rights to a data folder in which this process has written, under whatever umask:
+/// the program refuses a folder with files that are open to others.
+pub fn close_to_others(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
+        let entry = entry.expect("the folder can be read");
+        let is_folder = entry.file_type().expect("a file has a type").is_dir();
+        let mode = if is_folder { 0o700 } else { 0o600 };
+        fs::set_permissions(entry.path(), Permissions::from_mode(mode)).expect("it is ours");
+        if is_folder {
+            close_to_others(&entry.path());
         }
     }
 }

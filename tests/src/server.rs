@@ -1,5 +1,6 @@
 //! The real server as a child process: started, killed, stopped, started again.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -46,6 +47,17 @@ impl Setup {
         self
     }
 
+    /// Gives the server further signers, one for each name, with new keys in `folder`.
+    #[must_use]
+    pub fn with_signers(self, folder: &Path, names: &[&str]) -> Self {
+        for name in names {
+            let file = key_file(folder, name);
+            let args = ["key", "generate", "--name", "localhost", "--out"].map(OsString::from);
+            programs::run(programs::indelible(), args.into_iter().chain([file.into()])).expect(0);
+        }
+        self.with("INDELIBLE_SIGNING_KEYS", &signing_keys(folder, names))
+    }
+
     /// What follows is run by `wrapper`.
     #[must_use]
     pub fn within<T: Into<OsString>>(mut self, wrapper: impl IntoIterator<Item = T>) -> Self {
@@ -86,7 +98,9 @@ impl Setup {
         let token = fs::read_to_string(data.join("admin.token")).expect("no admin.token");
         let vkey = fs::read_to_string(data.join("public.vkey")).expect("no public.vkey");
         let vkey = VKey::parse_file(&vkey).expect("public.vkey is a vkey");
-        Ok(Server { process: starting, address, token: token.trim().to_owned(), vkey, data })
+        let token = token.trim().to_owned();
+        let further = further_keys(&data);
+        Ok(Server { process: starting, address, token, vkey, further, data })
     }
 
     /// Starts it and does not wait.
@@ -116,6 +130,33 @@ impl Setup {
         path.extend(self.data.components().skip(1));
         path
     }
+}
+
+/// Where [`Setup::with_signers`] puts a signer's key.
+#[must_use]
+pub fn key_file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.key"))
+}
+
+/// The value of `INDELIBLE_SIGNING_KEYS` for signers whose keys are in `folder`.
+#[must_use]
+pub fn signing_keys(folder: &Path, names: &[&str]) -> String {
+    let one = |name: &&str| format!("{name}={}", key_file(folder, name).display());
+    names.iter().map(one).collect::<Vec<_>>().join(",")
+}
+
+/// The public keys of further signers, by name, as the data folder has them.
+fn further_keys(data: &Path) -> BTreeMap<String, VKey> {
+    let mut keys = BTreeMap::new();
+    for entry in fs::read_dir(data).expect("no data folder") {
+        let entry = entry.expect("a data folder can be read");
+        let file = entry.file_name().to_string_lossy().into_owned();
+        let name = file.strip_prefix("public.").and_then(|rest| rest.strip_suffix(".vkey"));
+        let Some(name) = name else { continue };
+        let text = fs::read_to_string(entry.path()).expect("a public key can be read");
+        keys.insert(name.to_owned(), VKey::parse_file(&text).expect("it is a vkey"));
+    }
+    keys
 }
 
 fn log_path(data: &Path) -> PathBuf {
@@ -207,6 +248,7 @@ pub struct Server {
     address: SocketAddr,
     token: String,
     vkey: VKey,
+    further: BTreeMap<String, VKey>,
     data: PathBuf,
 }
 
@@ -235,15 +277,22 @@ impl Server {
         &self.data
     }
 
-    /// Its public key, as an auditor has it.
+    /// Its public keys, as an auditor has them.
     #[must_use]
     pub fn trust(&self) -> Trust {
-        let mut trust = Trust::new();
-        trust.add(self.vkey.clone());
-        trust
+        std::iter::once(&self.vkey).chain(self.further.values()).cloned().collect()
     }
 
-    /// The public key in its textual form.
+    /// The public key of one of its signers.
+    #[must_use]
+    pub fn vkey_of(&self, signer: &str) -> VKey {
+        match signer {
+            "default" => self.vkey.clone(),
+            signer => self.further.get(signer).expect("the signer has a public key").clone(),
+        }
+    }
+
+    /// The public key of its own signer in its textual form.
     #[must_use]
     pub fn vkey(&self) -> String {
         self.vkey.to_string()

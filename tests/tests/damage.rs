@@ -14,7 +14,7 @@ use indelible_ledger::store::rocks::{RocksBeside, RocksConfig, RocksOpener};
 use indelible_ledger::store::{Batch, Read, Scan, Space, Store};
 use indelible_tests::check::{Replayed, replay};
 use indelible_tests::client::{Client, Event};
-use indelible_tests::forge::copy_folder;
+use indelible_tests::forge::{close_to_others, copy_folder};
 use indelible_tests::programs::{Ran, indelible, run, run_with};
 use indelible_tests::server::Setup;
 
@@ -265,6 +265,7 @@ fn spoil(data: &Path) -> Vec<(Space, &'static str)> {
     batch.put(Space::Ids, &stray, &5u64.to_be_bytes());
     store.commit(&batch).unwrap();
     store.close().unwrap();
+    close_to_others(data);
     spoilt.map(|(space, _, named)| (space, named)).to_vec()
 }
 
@@ -328,6 +329,7 @@ fn records_that_are_damaged_are_named_with_ledger_and_range_and_not_repaired() {
     batch.put(Space::Blocks, key, &value);
     store.commit(&batch).unwrap();
     store.close().unwrap();
+    close_to_others(&data);
     let verified = verify(&data).expect(1).json();
     let findings = verified["database"]["findings"].as_array().unwrap();
     let named =
@@ -350,6 +352,7 @@ fn a_folder_with_a_kind_of_record_that_is_not_known_is_refused_by_name() {
         batch.put(Space::Meta, key, &[1]);
         store.commit(&batch).unwrap();
         store.close().unwrap();
+        close_to_others(&data);
     };
     put(b"informative:note_of_a_later_version");
     Setup::new(&data).start().expect("a reader may pass over it").stop();
@@ -367,6 +370,7 @@ fn a_jump_of_the_clock_that_nobody_accepted_is_held_by_the_program() {
     let (data, _) = scene(folder.path());
     let note = "{\"ahead_us\":3600000000,\"seen\":\"2001-01-01T00:00:00.000000Z\",\"v\":1}";
     fs::write(data.join("clock.held"), note).unwrap();
+    close_to_others(&data);
     let server = Setup::new(&data).start().expect("it starts and says why it takes nothing");
     let mut client = server.client();
     let answer = client.post("orders", &Event::new("held", "{}")).unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indelible_tests::client::{Appended, Event};
-use indelible_tests::forge::copy_folder;
+use indelible_tests::forge::{close_to_others, copy_folder};
 use indelible_tests::http::{Answer, Connection};
 use indelible_tests::programs::{indelible, run};
 use indelible_tests::server::{Server, Setup};
@@ -79,7 +79,10 @@ const CHANGES: [Change; 9] = [
     Change {
         what: "the lock file is deleted",
         change: |data| fs::remove_file(data.join("lock")).unwrap(),
-        undo: Some(|data| fs::write(data.join("lock"), "").unwrap()),
+        undo: Some(|data| {
+            fs::write(data.join("lock"), "").unwrap();
+            close_to_others(data);
+        }),
     },
 ];
 

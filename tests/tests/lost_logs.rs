@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use indelible_tests::check::{agrees, open, replay};
 use indelible_tests::client::Event;
+use indelible_tests::forge::close_to_others;
 use indelible_tests::programs::{indelible, run};
 use indelible_tests::server::Setup;
 
@@ -64,6 +65,7 @@ fn a_log_that_lost_its_end_after_a_kill_is_noticed_to_the_commit() {
         assert!(verify.stdout.contains("HEAD_BEHIND"), "{what}: {verify:?}");
         // Refusing has thrown nothing away.
         fs::write(&log, &kept).unwrap();
+        close_to_others(&data);
         server = setup.start().unwrap_or_else(|refusal| panic!("{what}: {refusal:?}"));
         let mut client = server.client();
         let replayed = replay(&mut client, "orders");

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use indelible_archiver::{ArchiveError, Archiver, PackError, Seal, Silent, Summary};
+use indelible_archiver::{ArchiveError, Archiver, Seal, Silent, Summary};
 use indelible_core::key::{HmacKey, NamedHmacKey, PublicKey, RecordKey, Signature, Trust, VKey};
+use indelible_core::name::ServerName;
 use indelible_core::system::SignPer;
 use indelible_ledger::store::memory::MemoryDisk;
-use indelible_ledger::{LocalEd25519, SignError, SignRequest, Signer};
+use indelible_ledger::{
+    Engine, EngineConfig, LedgerSettings, LocalEd25519, SignError, SignRequest, Signer, SignerName,
+    Signers,
+};
 use indelible_verifier::{Options, Report, Verdict, Verifier};
 
 use crate::common::{LEDGER, SERVER, World, append, name, open_with, wait};
@@ -114,26 +118,40 @@ fn a_ledger_signed_with_a_secret_is_archived_and_verified_by_who_holds_it() {
     }
 }
 
+/// Beside the signer that creates ledgers without a signer's name, whose keys fit nothing here.
 #[test]
-fn records_of_another_key_that_their_ids_spell_are_shipped() {
-    let made = world(Records::Ed25519(Box::new(local(8))), SignPer::Record);
-    let world = with_the_notes_key_alone(&made);
-    archive(&world).unwrap();
-    let records = VKey::new(SERVER, local(8).note_key()).unwrap();
-    let report = verify(&world, Trust::from_iter([notes(), records]));
+fn a_ledger_of_a_further_signer_is_archived_with_that_signers_keys() {
+    let further = TwoKeys { record: Records::Hmac(secret()), note: local(7) };
+    let other = SignerName::new("other").unwrap();
+    let signers = Signers::new(Arc::new(local(3))).with(other.clone(), Arc::new(further)).unwrap();
+    let (home, disk) = (tempfile::tempdir().unwrap(), MemoryDisk::new());
+    let config = EngineConfig::new(home.path().join("data"), ServerName::new(SERVER).unwrap());
+    let engine = Engine::open_with(config, signers, Some(Box::new(disk.opener()))).unwrap();
+    let settings = LedgerSettings { signer: Some(other), ..SignPer::Record.into() };
+    wait(engine.create_ledger(name(LEDGER), settings)).unwrap();
+    append(&engine, LEDGER, 99, 200);
+    let world = World { home, disk, engine };
+    // Twice, so that the second run opens the manifests of the first, and many segments.
+    world.archive(Seal::Now).unwrap();
+    world.append(60);
+    assert!(world.archive(Seal::Now).unwrap().segments > 0);
+    let mut trust = Trust::from_iter([notes()]);
+    trust.add_secret(NamedHmacKey::new(SERVER, secret()).unwrap());
+    let report = verify(&world, trust);
     assert_eq!(report.verdict(), Verdict::Good, "{:?}", report.findings);
-    assert_eq!(verify(&world, Trust::from_iter([notes()])).verdict(), Verdict::Damaged);
 }
 
 #[test]
-fn records_whose_key_cannot_be_had_are_not_shipped_and_not_called_damaged() {
-    let made = world(Records::Hmac(secret()), SignPer::Record);
-    let world = with_the_notes_key_alone(&made);
-    let error = archive(&world).unwrap_err();
-    let ArchiveError::Pack(PackError::Uncheckable { seq, key_id, .. }) = &error else {
-        panic!("{error:?}")
-    };
-    assert_eq!((seq.get(), key_id), (0, secret().key_id()));
-    assert!(error.to_string().contains("cannot be checked here"), "{error}");
-    assert!(!error.to_string().contains("damaged"), "{error}");
+fn without_the_ledgers_signer_nothing_is_written_and_it_is_said_why() {
+    for (record, key_id) in [
+        (Records::Ed25519(Box::new(local(8))), local(8).record_key().key_id()),
+        (Records::Hmac(secret()), secret().key_id().clone()),
+    ] {
+        let world = with_the_notes_key_alone(&world(record, SignPer::Record));
+        let error = archive(&world).unwrap_err();
+        let ArchiveError::NoSigner { ledger, keys } = &error else { panic!("{error:?}") };
+        assert_eq!((ledger.as_str(), keys.as_slice()), (LEDGER, &[key_id][..]));
+        assert!(error.to_string().contains("signing.keys"), "{error}");
+        assert!(!world.folder().exists(), "nothing was written");
+    }
 }

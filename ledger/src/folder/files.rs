@@ -12,7 +12,7 @@ use super::FolderError;
 /// Ends the names of files that are not finished. They mean nothing and may be deleted.
 pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
 /// What is written under the folder's lock only, so that whoever holds it knows what is left of it.
-const UNDER_LOCK: [&str; 4] = ["format.", "head.", "signing.key.", "public.vkey."];
+const UNDER_LOCK: [&str; 4] = ["format.", "head.", "signing.key.", "public."];
 
 /// Replaces `path` by a file with these bytes (mode 0600): written under another name, synced, renamed,
 /// folder synced.

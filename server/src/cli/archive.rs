@@ -2,7 +2,6 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -10,16 +9,17 @@ use indelible_archiver::{Archiver, DirectoryVault, Progress, Seal, Summary};
 use indelible_core::code::EXIT_GOOD;
 use indelible_core::key::VKey;
 use indelible_core::name::{LedgerName, ServerName};
-use indelible_ledger::{EngineConfig, LocalEd25519, Signers};
+use indelible_ledger::{EngineConfig, LocalEd25519};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::connect::ConnectArgs;
 use super::output;
 use crate::client::percent_encode;
-use crate::config::{Config, OPEN_TIMEOUT_DEFAULT};
+use crate::config::Config;
 use crate::opening;
 use crate::serve::{PUBLIC_KEY_FILE, SIGNING_KEY_FILE};
+use crate::signers;
 
 /// Ship a ledger into a vault: compressed segments with signed, chained manifests
 ///
@@ -42,6 +42,9 @@ pub(super) struct Args {
     /// Work on this data folder instead of asking a server
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Configuration file of the server, for the keys of further signers and the modes of folders
+    #[arg(long, value_name = "FILE", requires = "data")]
+    config: Option<PathBuf>,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -92,11 +95,13 @@ async fn offline(args: &Args, data: &Path, to: &Path) -> anyhow::Result<Value> {
     let vkey = std::fs::read_to_string(&vkey_path)
         .with_context(|| format!("{} is no data folder of a server", data.display()))?;
     let vkey = VKey::parse_file(&vkey).with_context(|| vkey_path.display().to_string())?;
-    let signer = Arc::new(LocalEd25519::load(&data.join(SIGNING_KEY_FILE))?);
-    let settings = Config::load(None)?;
+    let settings = Config::load(args.config.as_deref())?;
+    let own = LocalEd25519::load(&data.join(SIGNING_KEY_FILE))?;
+    let loaded = signers::load(own, &settings.signers)?;
+    loaded.check(data)?;
     let mut config = EngineConfig::new(data, ServerName::new(vkey.name())?);
     config.access = settings.data_access;
-    let engine = opening::engine(config, Signers::new(signer), None, OPEN_TIMEOUT_DEFAULT).await?;
+    let engine = opening::engine(config, loaded.signers, None, settings.open_timeout).await?;
     let vault = DirectoryVault::open_for(to, settings.archive.vault_access)?;
     let seal = if args.whole { Seal::Whole } else { Seal::Now };
     let archiver = Archiver::new(engine.clone(), data.to_owned());

@@ -14,10 +14,12 @@ use indelible_ledger::{LocalEd25519, Signer};
 use serde_json::json;
 
 use super::connect::ConnectArgs;
+use super::verify::live::Database;
 use super::{data_dir_default, output, usage};
 use crate::client::percent_encode;
 use crate::config::Config;
 use crate::serve::{PUBLIC_KEY_FILE, SIGNING_KEY_FILE};
+use crate::signers;
 
 /// Make and show signing keys
 #[derive(Debug, Subcommand)]
@@ -51,9 +53,11 @@ pub(super) struct GenerateArgs {
 
 /// Show the public key: what an auditor must have got from you beforehand
 ///
+/// Where the server has further signers, --ledger says which of their keys signs that ledger.
+///
 /// The key's own name is the server's, which `indelible-verify` takes for all of its ledgers. Other
 /// people's C2SP tools want a key to have the name that stands in the checkpoint's signature, the
-/// ledger's origin: --ledger gives the same key that name.
+/// ledger's origin: --ledger gives the key that name.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   indelible key show --data indelible-data
@@ -66,7 +70,7 @@ pub(super) struct ShowArgs {
     /// The server's data folder
     #[arg(long, value_name = "DIR", env = "INDELIBLE_DATA_DIR", default_value_os_t = data_dir_default())]
     data: PathBuf,
-    /// Named with the origin of this ledger, for other people's C2SP tools
+    /// The key that signs this ledger, named with its origin, for other people's C2SP tools
     #[arg(long, value_name = "NAME")]
     ledger: Option<LedgerName>,
     /// Ask the running server which key signs the ledger, where neither data folder nor file is at hand
@@ -114,7 +118,7 @@ fn generate(args: &GenerateArgs) -> anyhow::Result<u8> {
 async fn show(args: &ShowArgs) -> anyhow::Result<u8> {
     let vkey = match &args.ledger {
         Some(ledger) if args.from_server => of_server(args, ledger).await?,
-        Some(ledger) => of_ledger(&read(args)?, ledger)?,
+        Some(ledger) => of_ledger(&signing(args, ledger)?, ledger)?,
         None => read(args)?,
     };
     let key_id = vkey.key().key_id();
@@ -138,6 +142,30 @@ fn read(args: &ShowArgs) -> anyhow::Result<VKey> {
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read the public key {}", path.display()))?;
     VKey::parse_file(&text).with_context(|| path.display().to_string())
+}
+
+/// The key in the file; or that key of the data folder which signs the ledger, as its record 0 says.
+fn signing(args: &ShowArgs, ledger: &LedgerName) -> anyhow::Result<VKey> {
+    let own = read(args)?;
+    if args.file.is_some() {
+        return Ok(own);
+    }
+    let further = signers::public_keys(&args.data)?;
+    // With one signer there is nothing to look up, and a ledger can be asked for that is yet to come.
+    if further.is_empty() {
+        return Ok(own);
+    }
+    let keys = Database::open(&args.data, Config::load(None)?.open_timeout)?.keys(ledger)?;
+    let all = std::iter::once(own).chain(further.into_iter().map(|signer| signer.vkey));
+    let signs = all.into_iter().find(|vkey| keys.contains(&vkey.key().key_id()));
+    signs.with_context(|| {
+        let keys: Vec<&str> = keys.iter().map(KeyId::as_str).collect();
+        format!(
+            "the ledger {ledger} is signed with {}, and no public key in {} is that one",
+            keys.join(", "),
+            args.data.display()
+        )
+    })
 }
 
 /// The same key under the name that it signs the ledger's checkpoints with.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::programs::beside;
 use crate::serve::PUBLIC_KEY_FILE;
+use crate::signers;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -43,10 +44,17 @@ pub(super) fn hint(text: &str) {
 /// How to check something: the kind and name that the auditor's program takes, with the public key of
 /// the data folder in this place, if there is one.
 pub(super) fn how_to_check(kind: &str, name: &str) {
-    let vkey = super::data_dir_default().join(PUBLIC_KEY_FILE);
+    let dir = super::data_dir_default();
+    let vkey = dir.join(PUBLIC_KEY_FILE);
     let vkey = if vkey.exists() { vkey } else { PUBLIC_KEY_FILE.into() };
     hint("check it anywhere, without the server, with the public key alone:");
     hint(&format!("  {} {kind} {name} --key {}", beside("indelible-verify"), vkey.display()));
+    if signers::public_keys(&dir).is_ok_and(|further| !further.is_empty()) {
+        let program = beside("indelible");
+        hint(&format!(
+            "or the public key of the signer that the ledger was created with: {program} key show --ledger NAME"
+        ));
+    }
 }
 
 /// A word in green, for terminals.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::header::AUTHORIZATION;
 use hyper::{HeaderMap, Request};
 use indelible_core::name::LedgerName;
-use indelible_ledger::Engine;
+use indelible_ledger::{Engine, SignerName};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::counters::HttpMetrics;
@@ -21,6 +21,8 @@ use crate::listen::Counters;
 pub struct App {
     /// The ledger engine.
     pub engine: Engine,
+    /// Configured signers whose key was not there at the start.
+    pub absent_signers: Vec<SignerName>,
     /// Limits of the configuration.
     pub limits: Arc<Limits>,
     /// Who may.

@@ -470,6 +470,7 @@ impl From<ArchiveError> for Problem {
             ArchiveError::Engine(error) => Self::from(error),
             ArchiveError::Record(error) => Self::from(error),
             ArchiveError::Foreign { .. } => Self::new(Code::VaultForeign, detail),
+            ArchiveError::NoSigner { .. } => Self::new(Code::KeyMismatch, detail),
             ArchiveError::Stopped => Self::new(Code::ShuttingDown, detail),
             ArchiveError::Vault(VaultError::Busy { .. }) => Self::new(Code::ArchiveRunning, detail),
             ArchiveError::Vault(_) => {

@@ -130,12 +130,15 @@ fn engine(text: &mut Text, of: &EngineMetrics) {
     }
 }
 
+/// Also said of signers that are configured and whose key was not there.
+const READY: &str = "indelible_signer_ready";
+
 /// A row for each signer.
 fn signers(text: &mut Text, app: &App) {
     let lanes = app.engine.lanes();
     type Number = fn(&LaneInfo) -> u64;
     let rows: [(&str, &str, &str, Number); 4] = [
-        ("indelible_signer_ready", "gauge", "1 when the signer can be expected to work.", |lane| {
+        (READY, "gauge", "1 when the signer is there and can be expected to work.", |lane| {
             u64::from(lane.health == LaneHealth::Ready)
         }),
         (
@@ -155,6 +158,11 @@ fn signers(text: &mut Text, app: &App) {
         text.head(name, kind, help);
         for lane in &lanes {
             text.line(format_args!("{name}{{signer=\"{}\"}} {}", lane.name, value(lane)));
+        }
+        if name == READY {
+            for absent in &app.absent_signers {
+                text.line(format_args!("{name}{{signer=\"{absent}\"}} 0"));
+            }
         }
     }
 }

@@ -4,16 +4,16 @@
 //! what to do: a server that went on with another key or name would sign a second history.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use indelible_core::key::VKey;
 use indelible_core::name::ServerName;
 use indelible_ledger::folder::{DataFolder, FolderError, replace_file};
 use indelible_ledger::signer::Signer;
-use indelible_ledger::{LocalEd25519, Signers};
+use indelible_ledger::{LocalEd25519, SignerName, Signers};
 
 use super::ServeError;
 use crate::config::Config;
+use crate::signers::{self, PublicKeyFile};
 
 /// Name of the file with the private key, in the data folder.
 pub const SIGNING_KEY_FILE: &str = "signing.key";
@@ -27,6 +27,10 @@ pub(super) struct Identity {
     pub(super) server_name: ServerName,
     pub(super) signers: Signers,
     pub(super) vkey: String,
+    /// The public keys of the signers beside the folder's own.
+    pub(super) further: Vec<PublicKeyFile>,
+    /// Configured signers whose key is not there.
+    pub(super) absent: Vec<SignerName>,
     pub(super) is_first_start: bool,
 }
 
@@ -66,13 +70,23 @@ pub(super) fn prepare(config: &Config) -> Result<Identity, ServeError> {
     let server_name = ServerName::new(vkey.name()).map_err(|error| {
         ServeError::Identity(format!("the name in {}: {error}", vkey_path.display()))
     })?;
-    let mut signers = Signers::new(Arc::new(signer));
-    for (name, path) in &config.signers {
-        signers = signers
-            .with(name.clone(), Arc::new(LocalEd25519::load(path)?))
-            .map_err(|error| ServeError::Identity(format!("signing.keys: {error}")))?;
+    let loaded = signers::load(signer, &config.signers)?;
+    let further = loaded.keep(dir, &server_name)?;
+    for (name, path) in &loaded.absent {
+        tracing::error!(
+            signer = %name, file = %path.display(),
+            "the signer's key file is not there: its ledgers can be read, and appends to them are refused \
+             until the server is started with it"
+        );
     }
-    Ok(Identity { server_name, signers, vkey: vkey.to_string(), is_first_start })
+    Ok(Identity {
+        server_name,
+        signers: loaded.signers,
+        vkey: vkey.to_string(),
+        further,
+        absent: loaded.absent.into_iter().map(|(name, _)| name).collect(),
+        is_first_start,
+    })
 }
 
 fn read(path: &Path) -> Result<Option<String>, ServeError> {

@@ -23,14 +23,23 @@ pub(super) fn text(running: &Running) -> String {
          \x20 data          {}\n\
          \x20 admin token   {}{made}\n\
          \x20 public key    {}{made}, for auditors:\n\
-         \x20               {}\n\
-         \n\
-         Try, in another terminal:\n",
+         \x20               {}\n",
         dir.display(),
         token.display(),
         vkey.display(),
         running.vkey(),
     );
+    let mut further = String::new();
+    for signer in &running.further {
+        let _ = writeln!(
+            further,
+            "\x20 public key    {}, for auditors of the ledgers that '{}' signs:\n\x20               {}",
+            signer.path.display(),
+            signer.name,
+            signer.vkey,
+        );
+    }
+    let _ = write!(text, "{further}\nTry, in another terminal:\n");
     // What the program assumes anyway need not be said.
     if !is_default_url {
         let _ = writeln!(text, "  export INDELIBLE_URL={url}");

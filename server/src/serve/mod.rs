@@ -30,6 +30,7 @@ use crate::http::app::App;
 use crate::http::recent::Recent;
 use crate::listen::{self, Counters, stopped};
 use crate::opening::{self, NotOpened, TooLong};
+use crate::signers::{PublicKeyFile, SignerFilesError};
 use crate::telemetry::{self, TelemetryError};
 
 use files::Files;
@@ -76,6 +77,9 @@ pub enum ServeError {
     /// The signing key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyFileError),
+    /// The signers beside the data folder's own cannot be used as configured.
+    #[error(transparent)]
+    Signers(#[from] SignerFilesError),
     /// Key, name and data do not belong together.
     #[error("{0}")]
     Identity(String),
@@ -195,6 +199,7 @@ pub struct Running {
     data_dir: PathBuf,
     is_first_start: bool,
     vkey: String,
+    further: Vec<PublicKeyFile>,
     app: Arc<App>,
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
@@ -214,7 +219,7 @@ impl Running {
         &self.data_dir
     }
 
-    /// The public key as an auditor needs it.
+    /// The public key of the data folder's own signer, as an auditor needs it.
     #[must_use]
     pub fn vkey(&self) -> &str {
         &self.vkey
@@ -303,6 +308,7 @@ async fn start_on(
     ));
     let app = Arc::new(App {
         engine,
+        absent_signers: identity.absent,
         limits: Arc::clone(&limits),
         tokens,
         connections: Arc::clone(&connections),
@@ -332,6 +338,7 @@ async fn start_on(
         data_dir: std::path::absolute(&config.data_dir).unwrap_or(config.data_dir),
         is_first_start: identity.is_first_start,
         vkey: identity.vkey,
+        further: identity.further,
         app,
         stop,
         listening,

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 
+use indelible_core::key::VKey;
 use indelible_core::name::ServerName;
+use indelible_ledger::{LocalEd25519, Signer as _, SignerName};
 use indelible_server::auth::Scope;
 use indelible_server::config::Config;
 use indelible_server::{ServeError, start};
@@ -37,6 +39,26 @@ async fn the_first_start_makes_everything_and_the_second_finds_it_again() {
     let answer = reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap();
     assert!(answer.status().is_success());
     again.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_greeting_names_the_public_key_of_every_signer() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(&dir);
+    let keys = ["east", "west"].map(|name| {
+        let (key, path) = (LocalEd25519::generate().unwrap(), dir.path().join(name));
+        key.save(&path).unwrap();
+        config.signers.push((SignerName::new(name).unwrap(), path));
+        VKey::new("localhost", key.note_key()).unwrap().to_string()
+    });
+    let running = start(config).await.unwrap();
+    let greeting = running.greeting();
+    for (name, key) in ["east", "west"].iter().zip(keys) {
+        assert!(greeting.contains(&key), "{key}: {greeting}");
+        assert!(greeting.contains(&format!("public.{name}.vkey")), "{greeting}");
+    }
+    assert!(greeting.contains(running.vkey()), "{greeting}");
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use indelible_core::key::VKey;
 use indelible_ledger::Signer;
-use indelible_ledger::folder::{Access, DataFolder, FolderError};
+use indelible_ledger::folder::{DataFolder, FolderError};
 use indelible_ledger::signer::LocalEd25519;
 
 use super::{Finding, bad, database, good, look};
@@ -64,8 +64,9 @@ pub(super) fn examine(config: &Config, deep: bool, findings: &mut Vec<Finding>) 
         }
     };
     findings.push(format_of(dir));
-    findings.push(permissions(dir, &meta));
+    findings.push(permissions(dir, &meta, config));
     findings.push(key(dir));
+    findings.extend(signers(dir, config));
     findings.push(token(dir));
     let running = lock(dir, findings);
     if dir.join("db").exists() {
@@ -90,10 +91,10 @@ fn format_of(dir: &Path) -> Finding {
     }
 }
 
-fn permissions(dir: &Path, meta: &fs::Metadata) -> Finding {
+fn permissions(dir: &Path, meta: &fs::Metadata, config: &Config) -> Finding {
     let mode = meta.permissions().mode() & 0o777;
     let shown = dir.display();
-    let access = Config::load(None).map_or(Access::OWNER, |config| config.data_access);
+    let access = config.data_access;
     let mine = rustix::process::geteuid().as_raw();
     let writable =
         rustix::fs::access(dir, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
@@ -146,6 +147,35 @@ fn key(dir: &Path) -> Finding {
             "the next start writes it again",
         ),
     }
+}
+
+/// The signers beside the one of the data folder.
+fn signers(dir: &Path, config: &Config) -> Vec<Finding> {
+    // What is wrong with the folder's own key is said already.
+    let Ok(own) = LocalEd25519::load(&dir.join(SIGNING_KEY_FILE)) else { return Vec::new() };
+    let loaded = match crate::signers::load(own, &config.signers) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            return vec![bad("signers", error.to_string(), "a server does not start with these")];
+        }
+    };
+    if let Err(error) = loaded.check(dir) {
+        return vec![bad("signers", error.to_string(), "a server does not start with these")];
+    }
+    let absent = loaded.absent.iter().map(|(name, path)| {
+        look(
+            "signers",
+            format!("the key file {} of '{name}' is not there", path.display()),
+            "its ledgers can only be read; put the key back and start the server again",
+        )
+    });
+    let absent: Vec<Finding> = absent.collect();
+    let there = config.signers.len() - absent.len();
+    let mut findings = absent;
+    if there > 0 {
+        findings.push(good("signers", format!("{there} beside the data folder's own")));
+    }
+    findings
 }
 
 fn token(dir: &Path) -> Finding {

@@ -102,6 +102,15 @@ impl Database {
         Ok(rows.iter().map(|(key, _)| ledger::parse_key(key)).collect::<Result<_, _>>()?)
     }
 
+    /// The keys that a ledger's record 0 names.
+    pub(in crate::cli) fn keys(&self, name: &LedgerName) -> anyhow::Result<Vec<KeyId>> {
+        let row = self.store.get(Space::Ledgers, ledger::key(name))?;
+        let row = LedgerRow::decode(&row.ok_or_else(|| NoSuchLedger(name.clone()))?)?;
+        let creation =
+            Creation::parse(&row.creation).map_err(|error| anyhow!("{name}: {error}"))?;
+        Ok(creation.keys)
+    }
+
     /// Gives every record of a ledger to the verifier, then the checkpoint over them.
     pub(in crate::cli) fn feed(
         &self,

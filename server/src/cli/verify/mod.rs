@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use super::{data_dir_default, output, usage};
 use crate::config::OPEN_TIMEOUT_DEFAULT;
 use crate::serve::PUBLIC_KEY_FILE;
+use crate::signers;
 
 /// The auditor's program, which is installed beside this one.
 const VERIFY_PROGRAM: &str = "indelible-verify";
@@ -53,7 +54,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", env = "INDELIBLE_DATA_DIR", default_value_os_t = data_dir_default())]
     data: PathBuf,
     /// A key that you trust: a vkey, or a file with one a line; may be given more than once [default:
-    /// public.vkey in the data folder, which shows only that the folder agrees with itself]
+    /// the public keys in the data folder, which shows only that the folder agrees with itself]
     #[arg(long = "key", value_name = "VKEY_OR_FILE")]
     keys: Vec<String>,
     /// A file with the shared secret of a ledger whose records are signed with hmac-sha256; may be given
@@ -241,8 +242,10 @@ fn trust(args: &Args) -> anyhow::Result<Trust> {
     if args.keys.is_empty() {
         let path = args.data.join(PUBLIC_KEY_FILE);
         keys::add_file(&mut trust, &path).context("no key was given with --key")?;
+        signers::public_keys(&args.data)?.into_iter().for_each(|signer| trust.add(signer.vkey));
+        let keys = if trust.vkeys().len() == 1 { "key comes" } else { "keys come" };
         output::warning(&format!(
-            "the key comes from {} itself, so this shows only that the folder agrees with itself; \
+            "the {keys} from {} itself, so this shows only that the folder agrees with itself; \
              give the key that auditors hold with --key",
             args.data.display()
         ));

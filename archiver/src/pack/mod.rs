@@ -97,11 +97,11 @@ pub(crate) struct Packer<'k> {
     /// Records since the last one with a signature of its own, within this segment.
     unsigned: u64,
     line: Vec<u8>,
-    /// Signatures with the server's own key where that is Ed25519, which are checked in bulk.
+    /// Signatures with the ledger's own key where that is Ed25519, which are checked in bulk.
     unchecked: Vec<(Seq, Digest, Ed25519Signature)>,
 }
 
-/// The server's own key, which signed most records.
+/// The key of the ledger's own signer, which signed most records.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnKey {
     key: RecordKey,
@@ -243,7 +243,7 @@ impl<'k> Packer<'k> {
                 Err(PackError::Damaged { seq, reason })
             }
             SignatureCheck::KeyMissing => {
-                let reason = "its id does not spell the key, and it is not this server's; archive with \
+                let reason = "its id does not spell the key, and it is not that of the ledger's signer; archive with \
                               the server that has it";
                 Err(PackError::Uncheckable { seq, key_id, reason })
             }
@@ -310,3 +310,6 @@ impl Write for Counted {
         self.file.flush()
     }
 }
+
+#[cfg(test)]
+mod tests;
