@@ -57,7 +57,7 @@ pub struct EngineLimits {
     /// In new ledgers that are signed per commit: most records in a row without a signature of their own.
     /// Written into record 0, so it holds for a ledger's whole life.
     pub max_unsigned: u64,
-    /// Ledgers whose heads stay in memory. Each takes about a kilobyte, and up to 8 kB more while it is
+    /// Ledgers whose heads stay in memory. Each takes about a kilobyte, and up to 16 kB more while it is
     /// written to. Others are loaded when they are needed.
     pub ledgers_in_memory_max: usize,
     /// Memory in which RocksDB keeps what it has read, in bytes.

@@ -14,6 +14,7 @@ use indelible_core::time::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::partial_tile::PartialTile;
 use super::tip::Tip;
 use crate::api::{LedgerInfo, SignedCheckpoint};
 use crate::principal::Tenant;
@@ -36,6 +37,8 @@ pub(crate) struct LedgerEntry {
     pub(crate) tenant: Tenant,
     /// The durable head; `None` until somebody has loaded it.
     head: ArcSwapOption<Head>,
+    /// What proofs need of the last, partial tile.
+    pub(crate) partial_tile: PartialTile,
     /// Record 0 with its signature, once a receipt has asked for it.
     signed_creation: OnceLock<Arc<Signed>>,
     size: watch::Sender<u64>,
@@ -91,6 +94,7 @@ impl LedgerEntry {
             keys: settings.keys,
             created: settings.created,
             head: ArcSwapOption::empty(),
+            partial_tile: PartialTile::default(),
             signed_creation: OnceLock::new(),
             size: watch::Sender::new(0),
             tip: Mutex::new(None),

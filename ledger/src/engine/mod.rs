@@ -30,6 +30,7 @@ mod lookups;
 pub(crate) mod nodes;
 mod open;
 mod originals;
+mod partial_tile;
 mod queue;
 mod read;
 pub(crate) mod records;

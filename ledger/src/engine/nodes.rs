@@ -9,6 +9,7 @@ use indelible_core::hash::NodeHash;
 use indelible_core::limits::TILE_WIDTH;
 use indelible_core::merkle::{NodeSource, leaf_hash, node_hash};
 
+use super::partial_tile::PartialTile;
 use super::records::{corrupt, digests};
 use crate::error::ReadError;
 use crate::rows::tile::TileRow;
@@ -23,6 +24,8 @@ pub(crate) struct StoredNodes<'a> {
     store: &'a dyn Read,
     ledger: LedgerNumber,
     size: u64,
+    /// What memory holds of the last tile.
+    partial: Option<&'a PartialTile>,
     /// By tile level and tile number. No hash map: the first one of a thread asks the system for random
     /// bytes, and panics when there are none.
     pyramids: RefCell<BTreeMap<(u8, u64), Pyramid>>,
@@ -48,25 +51,46 @@ impl Pyramid {
 
 impl<'a> StoredNodes<'a> {
     pub(crate) fn new(store: &'a dyn Read, ledger: LedgerNumber, size: u64) -> Self {
-        Self { store, ledger, size, pyramids: RefCell::default() }
+        Self { store, ledger, size, partial: None, pyramids: RefCell::default() }
+    }
+
+    /// Takes leaves of the last tile from memory.
+    pub(crate) fn with_partial_tile(self, partial: &'a PartialTile) -> Self {
+        Self { partial: Some(partial), ..self }
     }
 
     fn bottom(&self, level: u8, tile: u64) -> Result<Vec<NodeHash>, ReadError> {
         if level == 0 { self.leaves(tile) } else { self.stored(level * LEVELS_PER_TILE, tile) }
     }
 
-    /// The leaf hashes of a tile: its row when it is full, else the digests of its records.
+    /// The leaf hashes of a tile: its row when it is full, else from memory or the digests of its records.
     fn leaves(&self, number: u64) -> Result<Vec<NodeHash>, ReadError> {
         let (first, end) = (number * TILE_WIDTH, (number + 1) * TILE_WIDTH);
         if end > self.size {
-            let digests = digests(self.store, self.ledger, first, self.size)?;
-            return Ok(digests.iter().map(|digest| leaf_hash(digest).into()).collect());
+            return self.leaves_of_partial(first);
         }
         let Some(value) = self.store.get(Space::Tiles, &tile::key(self.ledger, number))? else {
             return Err(corrupt(&format!("tile {number} of ledger {} is missing", self.ledger)));
         };
         let row = TileRow::decode(&value).map_err(|error| corrupt(&error.to_string()))?;
         Ok(row.leaves().map(NodeHash::from).collect())
+    }
+
+    fn leaves_of_partial(&self, first: u64) -> Result<Vec<NodeHash>, ReadError> {
+        let known = self.partial.map(|partial| partial.last_of(first, self.size));
+        let known = known.unwrap_or_default();
+        let read_to = self.size - known.len() as u64;
+        if read_to == first {
+            return Ok(known);
+        }
+        let read = digests(self.store, self.ledger, first, read_to)?;
+        let mut leaves: Vec<NodeHash> =
+            read.iter().map(|digest| leaf_hash(digest).into()).collect();
+        leaves.extend(known);
+        if let Some(partial) = self.partial {
+            partial.keep(first, leaves.clone());
+        }
+        Ok(leaves)
     }
 
     /// The stored nodes of a level that lie in one tile.

@@ -42,6 +42,7 @@ impl At {
     /// The durable tree's nodes.
     fn nodes(&self) -> StoredNodes<'_> {
         StoredNodes::new(&*self.store, self.number(), self.head.size())
+            .with_partial_tile(&self.entry.partial_tile)
     }
 
     fn check_size(&self, size: u64) -> Result<(), ReadError> {

@@ -197,6 +197,8 @@ impl Committing {
             } else {
                 Arc::clone(&run.entry)
             };
+            // Before the head, so that whoever sees that finds the leaves.
+            entry.partial_tile.grow(&run.signed.growth);
             entry.advance(Arc::clone(&run.head));
         }
         self.shared.metrics.ledgers_in_memory.set(self.shared.ledgers.len() as u64);

@@ -79,7 +79,7 @@ impl RocksBeside {
         options.set_max_open_files(open_files_max);
         refuse_unknown_families(&options, config)?;
         let cache = Cache::new_lru_cache(config.block_cache_bytes);
-        let families = options::families(config, &cache, spaces);
+        let families = options::families(config, &cache, spaces)?;
         config.opening.set(OPENING);
         let error_if_log_exists = false;
         let db = DB::open_cf_descriptors_read_only(

@@ -67,7 +67,7 @@ impl RocksOpener {
         let options = options::database(config)?;
         refuse_unknown_families(&options, config)?;
         let cache = Cache::new_lru_cache(config.block_cache_bytes);
-        let families = options::families(config, &cache, &Space::ALL);
+        let families = options::families(config, &cache, &Space::ALL)?;
         config.opening.set(OPENING);
         let db = DB::open_cf_descriptors(&options, &config.path, families);
         let db = db.map_err(|error| classify(&error))?;
