@@ -340,7 +340,7 @@ mod tests {
         let tenant = Tenant::of_ledger(&name);
         Group {
             work: Work::Create(name, SignPer::Record.into()),
-            principal: Principal::default(),
+            principal: Principal::program(),
             tenant,
             events: 1,
             bytes,
@@ -352,7 +352,7 @@ mod tests {
 
     /// Whether a batch is begun with what was pushed, `in_flight` batches being on their way.
     fn begins(in_flight: usize, gathers: bool, groups: usize, bytes: usize) -> bool {
-        let queue = Queue::new(EngineLimits::default(), Arc::default());
+        let queue = Queue::new(EngineLimits::default(), Arc::new(EngineMetrics::new()));
         for _ in 0..groups {
             assert!(queue.push(of_one(bytes)).is_ok());
         }
