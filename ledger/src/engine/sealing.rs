@@ -80,10 +80,10 @@ impl Sealing {
     fn begin_block(&mut self, seq: Seq, prev: Option<Digest>, time: Timestamp) {
         let mut block = BlockBuilder::new(LedgerNumber(self.entry.number), seq, prev, time);
         let (records, bytes) = self.expected;
-        let each = bytes / records.max(1);
-        // The last record goes beyond the target.
+        // The last record goes beyond the target. One that is larger than a block takes its own memory.
+        let each = (bytes / records.max(1)).clamp(1, BLOCK_BYTES_TARGET);
         let bytes = bytes.min(BLOCK_BYTES_TARGET + each);
-        block.reserve(bytes / each.max(1), bytes);
+        block.reserve(bytes / each, bytes);
         self.blocks.push((block, time));
     }
 
@@ -118,7 +118,11 @@ impl Sealing {
             }
         };
         let bytes = block.record_bytes() - before;
-        self.expected = (self.expected.0.saturating_sub(1), self.expected.1.saturating_sub(bytes));
+        let (records, left) = self.expected;
+        self.expected = match records.saturating_sub(1) {
+            0 => (0, 0),
+            records => (records, left.saturating_sub(bytes)),
+        };
         if let Some(digest) = digest {
             self.facts.digests.push(digest);
             self.facts.times.push(time);

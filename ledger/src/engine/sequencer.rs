@@ -459,7 +459,9 @@ impl Sequencer {
         if all_or_nothing {
             refuse_overflow(sealing, new)?;
         }
-        sealing.expect(new, items.iter().map(|item| item.body.len()).sum());
+        // Of a group that is not new as a whole only records are known, not which bytes are theirs.
+        let bytes = items.iter().map(|item| item.body.len()).sum::<usize>();
+        sealing.expect(new, if new == items.len() { bytes } else { 0 });
         waiting.run = Some(run);
         let all_new = new == items.len();
         let items = items.into_iter();
