@@ -133,7 +133,7 @@ fn an_id_costs_a_few_reads_however_many_records_share_its_time() {
         assert!(reads < 100, "{reads} reads for record {}", one.seq);
     }
     // One that the engine could have made then, and did not.
-    let foreign = EventId::new(&*all[4].id).unwrap();
+    let foreign = EventId::new(&all[4].id).unwrap();
     create(&engine, "b", SignPer::Commit);
     let before = faults.reads();
     assert_eq!(engine.find_id(&name("b"), &foreign).unwrap(), None);

@@ -19,7 +19,7 @@ struct TwoKeys {
 }
 
 enum Records {
-    Ed25519(LocalEd25519),
+    Ed25519(Box<LocalEd25519>),
     Hmac(HmacKey),
 }
 
@@ -116,7 +116,7 @@ fn a_ledger_signed_with_a_secret_is_archived_and_verified_by_who_holds_it() {
 
 #[test]
 fn records_of_another_key_that_their_ids_spell_are_shipped() {
-    let made = world(Records::Ed25519(local(8)), SignPer::Record);
+    let made = world(Records::Ed25519(Box::new(local(8))), SignPer::Record);
     let world = with_the_notes_key_alone(&made);
     archive(&world).unwrap();
     let records = VKey::new(SERVER, local(8).note_key()).unwrap();

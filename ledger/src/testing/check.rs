@@ -171,8 +171,11 @@ struct Walk {
     /// Every id that may have a row: ledger, id, its record.
     given: HashMap<(u64, IdHash), (String, IdRow)>,
     /// By the id of their key.
-    signed: BTreeMap<String, (Option<PublicKey>, Vec<(Digest, Ed25519Signature)>)>,
+    signed: BTreeMap<String, Signed>,
 }
+
+/// The key, and what it has signed.
+type Signed = (Option<PublicKey>, Vec<(Digest, Ed25519Signature)>);
 
 impl Walk {
     /// The blocks of one commit. Returns what it did to each ledger, by number.

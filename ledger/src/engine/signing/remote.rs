@@ -155,7 +155,8 @@ impl<'a> Remote<'a> {
                 }
                 None => return,
             };
-            lane.condition.probed(outcome.as_ref().map(|()| ()).map_err(String::as_str));
+            lane.condition
+                .probed(outcome.as_ref().map_or_else(|error| Err(error.as_str()), |()| Ok(())));
             self.probe = None;
             self.heard = now;
         } else if more && self.probe_at().is_some_and(|at| now >= at) {
