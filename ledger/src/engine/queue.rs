@@ -113,11 +113,13 @@ pub(crate) struct Pipeline {
     pub(crate) failed: bool,
     /// Where signer or store answer slowly: when the next batch may be begun although it is small.
     pub(crate) next_at: Option<Instant>,
+    /// The key is in this process: a small batch is better not begun before the one before it is through.
+    pub(crate) gathers: bool,
 }
 
 impl Default for Pipeline {
     fn default() -> Self {
-        Self { in_flight: 0, signatures: 0, bytes: 0, failed: true, next_at: None }
+        Self { in_flight: 0, signatures: 0, bytes: 0, failed: true, next_at: None, gathers: false }
     }
 }
 
@@ -126,6 +128,10 @@ impl Default for Pipeline {
 /// otherwise it is better to let more events gather while the disk is busy. Where somebody answers slowly
 /// there may be more, bounded by signatures and bytes: waiting costs nothing but memory.
 const IN_FLIGHT_MAX: usize = 3;
+
+/// Less than this part of a full batch is small. A commit costs as much as some ten events whatever is in
+/// it, so what is small gathers while another one is on its way: it waits for the same disk either way.
+const SMALL_PART: usize = 8;
 
 /// Whether a batch may be begun.
 enum Begin {
@@ -291,7 +297,13 @@ impl Queue {
         let load = state.groups.load();
         let early = load.events >= self.limits.batch_events_max / 2
             || load.bytes >= self.limits.batch_bytes_max / 2;
-        let room = if early { IN_FLIGHT_MAX } else { IN_FLIGHT_MAX - 1 };
+        let is_small = load.events < self.limits.batch_events_max / SMALL_PART
+            && load.bytes < self.limits.batch_bytes_max / SMALL_PART;
+        let room = match (early, is_small && pipeline.gathers) {
+            (true, _) => IN_FLIGHT_MAX,
+            (false, false) => IN_FLIGHT_MAX - 1,
+            (false, true) => 1,
+        };
         // What has ended and was not told yet leaves its place to others.
         if pipeline.in_flight.saturating_sub(state.completions.len()) < room {
             return Begin::Now;
@@ -314,5 +326,52 @@ impl Queue {
         self.metrics.queue_events.replace(before, events);
         let before = self.reported.1.swap(bytes, Relaxed);
         self.metrics.queue_bytes.replace(before, bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indelible_core::system::SignPer;
+
+    use super::*;
+
+    fn of_one(bytes: usize) -> Group {
+        let name = LedgerName::new("a").unwrap();
+        let tenant = Tenant::of_ledger(&name);
+        Group {
+            work: Work::Create(name, SignPer::Record.into()),
+            principal: Principal::program(),
+            tenant,
+            events: 1,
+            bytes,
+            known: Known::default(),
+            turn: None,
+            answer: oneshot::channel().0,
+        }
+    }
+
+    /// Whether a batch is begun with what was pushed, `in_flight` batches being on their way.
+    fn begins(in_flight: usize, gathers: bool, groups: usize, bytes: usize) -> bool {
+        let queue = Queue::new(EngineLimits::default(), Arc::new(EngineMetrics::new()));
+        for _ in 0..groups {
+            assert!(queue.push(of_one(bytes)).is_ok());
+        }
+        let mut state = queue.state.lock();
+        state.pipeline = Pipeline { in_flight, failed: false, gathers, ..Pipeline::default() };
+        matches!(queue.may_begin(&state), Begin::Now)
+    }
+
+    #[test]
+    fn what_is_small_gathers_until_the_batch_before_it_is_through() {
+        let full = EngineLimits::default();
+        let (events, bytes) = (full.batch_events_max, full.batch_bytes_max);
+        let small = events / SMALL_PART - 1;
+        assert!(begins(0, true, 1, 1) && !begins(1, true, small, 1));
+        // With a key elsewhere there is nothing to be won by waiting.
+        assert!(begins(1, false, 1, 1) && !begins(2, false, small, 1));
+        // What is not small is begun while another is on its way.
+        assert!(begins(1, true, small + 1, 1) && !begins(2, true, small + 1, 1));
+        assert!(begins(1, true, 1, bytes / SMALL_PART) && !begins(2, true, 1, bytes / SMALL_PART));
+        assert!(begins(2, true, events / 2, 1) && !begins(3, true, events / 2, 1));
     }
 }

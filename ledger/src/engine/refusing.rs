@@ -24,10 +24,9 @@ pub(super) fn refuse_conflicts(shared: &Shared, found: &[Found]) -> Result<(), A
     Ok(())
 }
 
-/// An all-or-nothing group fails as a whole when the ledger has no room for all of it.
-pub(super) fn refuse_overflow(sealing: &Sealing, found: &[Found]) -> Result<(), AppendError> {
-    let new = found.iter().filter(|found| matches!(found, Found::New)).count() as u64;
-    let last = sealing.next_seq().map(|seq| seq.get() + new.saturating_sub(1));
+/// An all-or-nothing group fails as a whole when the ledger has no room for all of its `new` events.
+pub(super) fn refuse_overflow(sealing: &Sealing, new: usize) -> Result<(), AppendError> {
+    let last = sealing.next_seq().map(|seq| seq.get() + (new as u64).saturating_sub(1));
     match last.map(Seq::new) {
         Some(Ok(_)) => Ok(()),
         _ if new == 0 => Ok(()),

@@ -76,12 +76,12 @@ pub(crate) fn resolve(
     entry: &LedgerEntry,
     tip: &Tip,
     items: &mut [Item],
-    asked: Option<&Asked>,
+    asked: &Asked,
 ) -> Result<Vec<Found>, ReadError> {
     // What has become durable since the group was looked up is not remembered any more: once again. An id
     // that a server made was in the store then, or was never told to anybody.
     let size = entry.head().map_or(0, |head| head.size());
-    let stale = asked.filter(|asked| asked.after < tip.forgotten);
+    let stale = (asked.after < tip.forgotten).then_some(());
     let rows = stale.map(|_| ids::rows_of(store, LedgerNumber(entry.number), size, items));
     let mut rows = rows.transpose()?.unwrap_or_default().into_iter();
     let mut found = Vec::with_capacity(items.len());

@@ -17,7 +17,7 @@ use super::tip::{Body, Tip};
 use crate::derived::kind_of;
 use crate::error::ReadError;
 use crate::rows::LedgerNumber;
-use crate::rows::block::BlockBuilder;
+use crate::rows::block::{BLOCK_BYTES_TARGET, BlockBuilder};
 use crate::rows::tile;
 use crate::store::Read;
 
@@ -31,7 +31,12 @@ pub(crate) struct Sealing {
     facts: Facts,
     /// An earlier commit has records of the same time as this one's: ids made here cannot be found by it.
     pub(crate) shares_its_time: bool,
+    /// Records and bytes that are still to come, as far as that is known.
+    expected: (usize, usize),
 }
+
+/// What a record has beside its event, in bytes; for reserving.
+const AROUND_BYTES: usize = 192;
 
 impl Sealing {
     /// Begins at the tip. `None` when the ledger has its last sequence number.
@@ -49,6 +54,7 @@ impl Sealing {
             blocks: Vec::new(),
             facts: Facts::default(),
             shares_its_time: false,
+            expected: (0, 0),
         })
     }
 
@@ -62,6 +68,25 @@ impl Sealing {
         Seq::new(self.first.get() + self.len() as u64).ok()
     }
 
+    /// Makes room for so many records more, whose events have so many bytes.
+    pub(crate) fn expect(&mut self, records: usize, bytes: usize) {
+        self.facts.digests.reserve(records);
+        self.facts.times.reserve(records);
+        self.facts.ids.reserve(records);
+        self.expected.0 += records;
+        self.expected.1 += bytes + records * AROUND_BYTES;
+    }
+
+    fn begin_block(&mut self, seq: Seq, prev: Option<Digest>, time: Timestamp) {
+        let mut block = BlockBuilder::new(LedgerNumber(self.entry.number), seq, prev, time);
+        let (records, bytes) = self.expected;
+        // The last record goes beyond the target. One that is larger than a block takes its own memory.
+        let each = (bytes / records.max(1)).clamp(1, BLOCK_BYTES_TARGET);
+        let bytes = bytes.min(BLOCK_BYTES_TARGET + each);
+        block.reserve(bytes / each, bytes);
+        self.blocks.push((block, time));
+    }
+
     /// Seals a record at the end. Returns its place in the run.
     pub(crate) fn seal(
         &mut self,
@@ -73,12 +98,12 @@ impl Sealing {
     ) -> Result<u32, RecordError> {
         let index = u32::try_from(self.len()).unwrap_or(u32::MAX);
         let prev = tip.last_digest;
-        let place = Place { ledger: &self.entry.name, id: &id.id, seq, time };
-        let number = LedgerNumber(self.entry.number);
         if self.blocks.last().is_none_or(|(block, _)| block.is_full() || !block.takes(time)) {
-            self.blocks.push((BlockBuilder::new(number, seq, prev, time), time));
+            self.begin_block(seq, prev, time);
         }
+        let place = Place { ledger: &self.entry.name, id: &id.id, seq, time };
         let Some((block, _)) = self.blocks.last_mut() else { return Ok(index) };
+        let before = block.record_bytes();
         let at = block.append_with(time, |out| match body {
             Body::Event(event) => Ok(event.seal(&place, prev.as_ref(), out)),
             Body::System(system) => seal_system(system, &place, prev.as_ref(), out),
@@ -91,6 +116,12 @@ impl Sealing {
                 }
                 return Err(error);
             }
+        };
+        let bytes = block.record_bytes() - before;
+        let (records, left) = self.expected;
+        self.expected = match records.saturating_sub(1) {
+            0 => (0, 0),
+            records => (records, left.saturating_sub(bytes)),
         };
         if let Some(digest) = digest {
             self.facts.digests.push(digest);

@@ -44,10 +44,13 @@ use crate::store::Read;
 /// When a client should try again after a failure that the engine recovers from by itself.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// A batch of so few signatures is signed, and committed where nobody else does, by the sequencer itself
-/// when nothing of its lane is on its way: handing it over twice would take longer. A lone event of a
-/// ledger that is signed per record has two.
-const INLINE_SIGNATURES_MAX: usize = 2;
+/// A batch of so few signatures is signed by the sequencer itself when nothing of its lane is on its way:
+/// handing it over costs some tens of microseconds, a handful of signatures.
+const INLINE_SIGNATURES_MAX: usize = 16;
+
+/// A batch of so few records that was signed so is also committed by the sequencer, where nobody else
+/// commits. With more of them it is better to sequence the next while the disk is busy.
+const INLINE_RECORDS_MAX: usize = 64;
 
 /// A signer and a store that together answer within this count as fast: waiting for them is no reason to
 /// have more than a few batches on their way.
@@ -149,6 +152,7 @@ impl Sequencer {
             bytes: self.bytes,
             failed: self.failed,
             next_at: (latency >= SLOW_FROM).then(|| self.begun + latency / BATCHES_PER_LATENCY),
+            gathers: self.lane.local.is_some(),
         }
     }
 
@@ -426,9 +430,12 @@ impl Sequencer {
         waiting: &mut Waiting,
     ) -> Result<(), AppendError> {
         let single = items.len() == 1;
-        let found = resolve(forming.store, entry, tip, &mut items, asked)?;
-        if atomicity == Atomicity::AllOrNothing {
-            refuse_conflicts(&self.shared, &found)?;
+        // Without ids everything is new.
+        let found =
+            asked.map(|asked| resolve(forming.store, entry, tip, &mut items, asked)).transpose()?;
+        let all_or_nothing = atomicity == Atomicity::AllOrNothing;
+        if all_or_nothing && let Some(found) = &found {
+            refuse_conflicts(&self.shared, found)?;
         }
         self.reserve_ids(items.len())?;
         if forming.now < tip.last_time {
@@ -447,11 +454,24 @@ impl Sequencer {
             }
         };
         let Some(sealing) = forming.runs.get_mut(run) else { return Ok(()) };
-        if atomicity == Atomicity::AllOrNothing {
-            refuse_overflow(sealing, &found)?;
+        let is_new = |found: &&Found| matches!(found, Found::New);
+        let new = found.as_ref().map_or(items.len(), |found| found.iter().filter(is_new).count());
+        if all_or_nothing {
+            refuse_overflow(sealing, new)?;
         }
+        // Of a group that is not new as a whole only records are known, not which bytes are theirs.
+        let bytes = items.iter().map(|item| item.body.len()).sum::<usize>();
+        sealing.expect(new, if new == items.len() { bytes } else { 0 });
         waiting.run = Some(run);
-        waiting.outcome = Ok(self.seal_items(sealing, tip, items, found, time));
+        let all_new = new == items.len();
+        let items = items.into_iter();
+        waiting.outcome = Ok(match found {
+            Some(found) => self.seal_items(sealing, tip, items.zip(found), all_new, time),
+            None => {
+                let items = items.map(|item| (item, Found::New));
+                self.seal_items(sealing, tip, items, all_new, time)
+            }
+        });
         if single && matches!(waiting.outcome, Ok(Outcome::Fresh(_))) {
             waiting.record = sealing.last_record().map(<[u8]>::to_vec);
         }
@@ -463,15 +483,15 @@ impl Sequencer {
         &mut self,
         sealing: &mut Sealing,
         tip: &mut Tip,
-        items: Vec<Item>,
-        found: Vec<Found>,
+        items: impl Iterator<Item = (Item, Found)>,
+        all_new: bool,
         time: Timestamp,
     ) -> Outcome {
         let first = sealing.len() as u32;
         // Most groups are new as a whole, and need no list of outcomes.
-        let mut mixed = found.iter().any(|found| !matches!(found, Found::New)).then(Vec::new);
+        let mut mixed = (!all_new).then(Vec::new);
         let mut seqs: Vec<Option<Seq>> = Vec::new();
-        for (item, found) in items.into_iter().zip(found) {
+        for (item, found) in items {
             let before = |seq| match &item.id {
                 Some(given) => One::Before(seq, given.id.clone()),
                 // Only an id can say that something was there before.
@@ -616,7 +636,8 @@ impl Sequencer {
             turns: batch.waiting.iter().filter_map(|one| one.turn.clone()).collect(),
         });
         if is_alone && signatures <= INLINE_SIGNATURES_MAX && self.lane.local.is_some() {
-            return self.signing.sign_here(batch, true);
+            let commits = batch.records() <= INLINE_RECORDS_MAX;
+            return self.signing.sign_here(batch, commits);
         }
         // Refused only when the signing thread is gone; the waiters hear it from their dropped answers.
         drop(self.lane.inbox.push(Job::Batch(batch)));

@@ -1,15 +1,18 @@
 //! Reading a body as a whole, within limits of size and time and within the budget.
 
 use std::fmt::Display;
+use std::future::poll_fn;
 use std::ops::Deref;
+use std::pin::Pin;
+use std::task::Poll;
 
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use tokio::time::timeout_at;
+use tokio::time::timeout;
 
 use super::app::App;
 use super::elements::Elements;
@@ -129,7 +132,8 @@ impl Reader<'_> {
     {
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         let mut pace = Pace::new(self.limits);
-        let Some(first) = next(&mut body, &pace).await? else {
+        let found = soon(&mut body).await;
+        let Some(first) = next(&mut body, &pace, found).await? else {
             return Ok(self.done(Bytes::new()));
         };
         if announced > self.limits.body_bytes_max {
@@ -143,7 +147,7 @@ impl Reader<'_> {
         self.keep(&first, announced)?;
         // Its memory may be a larger buffer of the connection.
         drop(first);
-        while let Some(piece) = next(&mut body, &pace).await? {
+        while let Some(piece) = next(&mut body, &pace, None).await? {
             pace.came(piece.len(), self.whole.len());
             self.keep(&piece, announced)?;
         }
@@ -200,20 +204,49 @@ impl Reader<'_> {
     }
 }
 
-async fn next<B>(body: &mut B, pace: &Pace) -> Result<Option<Bytes>, Problem>
+/// A frame of a body, or its end.
+type Found<E> = Option<Result<Frame<Bytes>, E>>;
+
+/// What there is of a body at the next turn of its connection at the latest. A small body comes with its
+/// head, and is passed on a turn after it was asked for: no timer has to be set, and taken back, for that.
+async fn soon<B>(body: &mut B) -> Option<Found<B::Error>>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut asked_before = false;
+    poll_fn(|context| match Pin::new(&mut *body).poll_frame(context) {
+        Poll::Ready(found) => Poll::Ready(Some(found)),
+        Poll::Pending if asked_before => Poll::Ready(None),
+        Poll::Pending => {
+            asked_before = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// The next piece, beginning with what was `found` already.
+async fn next<B>(
+    body: &mut B,
+    pace: &Pace,
+    mut found: Option<Found<B::Error>>,
+) -> Result<Option<Bytes>, Problem>
 where
     B: Body<Data = Bytes, Error: Display> + Unpin,
 {
-    let until = tokio::time::Instant::now() + pace.left();
     loop {
-        match timeout_at(until, body.frame()).await {
-            Err(_) => return Err(too_slow()),
-            Ok(None) => return Ok(None),
-            Ok(Some(Err(error))) => {
+        let frame = match found.take() {
+            Some(frame) => frame,
+            None => timeout(pace.left(), body.frame()).await.map_err(|_| too_slow())?,
+        };
+        match frame {
+            None => return Ok(None),
+            Some(Err(error)) => {
                 return Err(Problem::new(Code::BodyIncomplete, error.to_string()).closing());
             }
             // Trailers mean nothing here, and an empty piece is no progress.
-            Ok(Some(Ok(frame))) => match frame.into_data() {
+            Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) if !data.is_empty() => return Ok(Some(data)),
                 _ => {}
             },

@@ -88,7 +88,7 @@ impl BlockBuilder {
             first_seq,
             prev,
             first_time,
-            bodies: Vec::with_capacity(BLOCK_BYTES_TARGET / 8),
+            bodies: Vec::new(),
             ends: Vec::new(),
             times: Vec::new(),
             digests: Vec::new(),
@@ -97,6 +97,16 @@ impl BlockBuilder {
             signatures: Vec::new(),
             signature_bytes: Vec::new(),
         }
+    }
+
+    /// Makes room for so many records more, of so many bytes together.
+    pub fn reserve(&mut self, records: usize, bytes: usize) {
+        self.bodies.reserve(bytes);
+        self.ends.reserve(records);
+        self.times.reserve(records);
+        self.digests.reserve(records);
+        self.signers.reserve(records);
+        self.signatures.reserve(records);
     }
 
     /// Adds a record of the time `time`: `seal` appends its bytes to the buffer it is given, leaves what
@@ -163,6 +173,10 @@ impl BlockBuilder {
         };
         *signer = number;
         let start = self.signature_bytes.len();
+        if start == 0 {
+            // Mostly all that follow are signed too.
+            self.signature_bytes.reserve((self.digests.len() - index) * signature.len());
+        }
         self.signature_bytes.extend_from_slice(signature);
         *place = (start, self.signature_bytes.len());
         Ok(())
