@@ -65,7 +65,8 @@ pub fn good(kind: &str) -> Vec<Case> {
 }
 
 fn is_good(case: &Value, kind: &str) -> bool {
-    let plain = ["folders", "links", "ledgers", "secrets"].iter().all(|name| case.get(name).is_none());
+    let plain =
+        ["folders", "links", "ledgers", "secrets"].iter().all(|name| case.get(name).is_none());
     let keys = Value::from([VKEYS[0].trim_end()].as_slice());
     plain && case["kind"] == kind && case["verdict"] == "good" && case["keys"] == keys
 }

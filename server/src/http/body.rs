@@ -170,6 +170,8 @@ impl Reader<'_> {
         if length > self.whole.capacity() {
             let more = (self.whole.capacity() / 2 * 3).min(max);
             let room = if announced >= length { more.min(announced) } else { more }.max(length);
+            // Where there is no room to grow ahead, there may be room for what has come.
+            let room = if self.hold(room).is_ok() { room } else { length };
             self.hold(room)?;
             self.whole.reserve(room - self.whole.len());
         }
@@ -187,7 +189,8 @@ impl Reader<'_> {
     /// Grows the grant to so many bytes.
     fn hold(&mut self, bytes: usize) -> Result<(), Problem> {
         let more = bytes.saturating_sub(self.held.bytes());
-        if self.held.grow(more) { Ok(()) } else { Err(no_room()) }
+        // What is held already may be more than would be given now.
+        if more == 0 || self.held.grow(more) { Ok(()) } else { Err(no_room()) }
     }
 
     /// The problem of a body over the limit: that of an array is one of too many events.
