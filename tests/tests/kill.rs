@@ -23,6 +23,8 @@ use indelible_tests::workload::{Book, Random, Switchboard, Writer};
 
 const ROUNDS: u64 = 100;
 const POWER_ROUNDS: u64 = 10;
+/// Between two checks of everything, which take longer the more there is; the last comes at the end.
+const ROUNDS_BETWEEN_CHECKS: u64 = 10;
 /// Every so many rounds the server is stopped in order instead of killed, and all ledgers exported.
 const ROUNDS_BETWEEN_EXPORTS: u64 = 25;
 /// Signers beside the one of the data folder.
@@ -76,7 +78,6 @@ fn again(
 ) -> Server {
     let server = setup.start().unwrap_or_else(|refusal| panic!("round {round}: {refusal:?}"));
     look(witness, board, &server);
-    verify_all(&server);
     assert!(writers.iter().all(|writer| !writer.is_finished()), "a writer found a fault");
     server
 }
@@ -175,6 +176,9 @@ fn nothing_acknowledged_is_lost_or_doubled_however_often_the_server_is_killed() 
             starting.kill();
         }
         server = again(&setup, round, (&mut witness, &board), &writers);
+        if round % ROUNDS_BETWEEN_CHECKS == 0 {
+            verify_all(&server);
+        }
         if round % ROUNDS_BETWEEN_EXPORTS == 0 {
             export_all(&server, folder.path());
         }
@@ -208,6 +212,7 @@ fn lose_power(
             return false;
         }
         server = again(setup, round, (&mut witness, &board), &writers);
+        verify_all(&server);
     }
     announce(&board, &server);
     let books = settle(&board, writers, &server);
