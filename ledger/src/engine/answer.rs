@@ -15,7 +15,7 @@ use crate::error::{AppendError, EventError};
 /// The answer to a group: durable, signed, and covered by `checkpoint`.
 #[derive(Debug, Clone)]
 pub struct Appended {
-    /// One for each event, in the order of submission. All `Ok` after [`Atomicity::AllOrNothing`].
+    /// One for each event, in the order of submission. All `Ok` after [`Atomicity::AllOrNothing`](crate::Atomicity::AllOrNothing).
     pub results: Vec<Result<Accepted, EventError>>,
     /// A checkpoint that includes every event of the results.
     pub checkpoint: Arc<SignedCheckpoint>,
