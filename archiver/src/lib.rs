@@ -22,7 +22,7 @@
 //! * `archiver`: one run, step by step; `task`: what all steps need; `cut`: where segments end; `pack`: a
 //!   segment's bytes; `ahead`: packing several at once; `ship`: one segment's way; `stored`: reading it back;
 //!   `resume`: where a vault stands; `turn`: who cuts next; `news`: what the ledger says about it.
-//! * [`Vault`]: the storage, a directory for now.
+//! * [`Vault`]: the storage; [`DirectoryVault`] is the one that there is.
 
 mod ahead;
 mod archiver;
